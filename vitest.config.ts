@@ -1,0 +1,34 @@
+/**
+ * Two runs: `npm test` holds on every change, within three minutes on two cores; `npm run test:long` (mode `long`)
+ * holds the proofs that enumerate or kill for longer.
+ *
+ * Invariants
+ * - Tests run against dist/, which is what ships, loaded by Node itself: vite transforms the tests, never the product.
+ * - Each file has a process of its own. Tests open SQLite files, start threads and send signals.
+ */
+import { defineConfig } from 'vitest/config'
+
+/** .ci/run reads the numbers from here, so that it can call the README's command as it stands. */
+const report = process.env.BACKSTEP_TEST_REPORT
+
+export default defineConfig(({ mode }) => {
+  const long = mode === 'long'
+  return {
+    test: {
+      include: [long ? 'test/**/*.long.ts' : 'test/**/*.test.ts'],
+      pool: 'forks',
+      // Short: enough for a child process on a busy machine, and a hang is still found soon.
+      testTimeout: long ? 600_000 : 20_000,
+      hookTimeout: 30_000,
+      server: { deps: { external: [/\/dist\//] } },
+      reporters: report ? ['default', ['json', { outputFile: report }]] : ['default'],
+      typecheck: {
+        enabled: !long,
+        include: ['test/types/**/*.test-d.ts'],
+        tsconfig: 'tsconfig.test.json',
+        // Errors outside of the type tests are found by `npm run check`.
+        ignoreSourceErrors: true,
+      },
+    },
+  }
+})
