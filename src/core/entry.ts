@@ -37,13 +37,7 @@ export type FailureCause =
   | 'unstorable'
 
 /** Why a saga turned back. */
-export type RollbackReason =
-  | 'rejected'
-  | 'in_doubt'
-  | 'timeout'
-  | 'cancelled'
-  | 'deadline'
-  | 'crash_loop'
+export type RollbackReason = 'rejected' | 'in_doubt' | 'timeout' | 'cancelled' | 'deadline' | 'crash_loop'
 
 export interface Submitted {
   readonly type: 'submitted'
@@ -69,6 +63,8 @@ export interface Started {
   readonly attempt: number
   /** Only in a rollback that runs again because its commit landed late: 2 and up. */
   readonly round?: number
+  /** Only where it was folded into a later chunk: when it began, ms since 1970. */
+  readonly since?: number
 }
 
 export interface Committed {

@@ -24,7 +24,10 @@ export class BackstepError extends Error {
   readonly step: string | undefined
 
   constructor(message: string, details: ErrorDetails) {
-    super(details.hint ? `${message}\n  hint: ${details.hint}` : message, 'cause' in details ? { cause: details.cause } : undefined)
+    super(
+      details.hint ? `${message}\n  hint: ${details.hint}` : message,
+      'cause' in details ? { cause: details.cause } : undefined,
+    )
     this.code = details.code
     this.hint = details.hint
     this.sagaId = details.sagaId
@@ -45,7 +48,11 @@ export class DefinitionError extends BackstepError {
 
 /** Input, an option or an argument that is refused before any effect. Code `BAD_INPUT` unless it says more. */
 export class BadInputError extends BackstepError {
-  constructor(message: string, hint: string, details: { readonly code?: string; readonly cause?: unknown; readonly sagaId?: string } = {}) {
+  constructor(
+    message: string,
+    hint: string,
+    details: { readonly code?: string; readonly cause?: unknown; readonly sagaId?: string } = {},
+  ) {
     super(message, { code: 'BAD_INPUT', hint, ...details })
   }
 }
@@ -58,10 +65,21 @@ export class SagaRolledBackError extends BackstepError {
 
   constructor(
     message: string,
-    details: { sagaId: string; reason: RollbackReason; rolledBack: readonly string[]; step?: string; cause?: unknown },
+    details: {
+      sagaId: string
+      reason: RollbackReason
+      rolledBack: readonly string[]
+      step?: string
+      cause?: unknown
+    },
   ) {
     const { sagaId, step, cause } = details
-    super(message, { code: 'ROLLED_BACK', sagaId, ...(step === undefined ? {} : { step }), ...(cause === undefined ? {} : { cause }) })
+    super(message, {
+      code: 'ROLLED_BACK',
+      sagaId,
+      ...(step === undefined ? {} : { step }),
+      ...(cause === undefined ? {} : { cause }),
+    })
     this.reason = details.reason
     this.rolledBack = details.rolledBack
   }
@@ -82,7 +100,11 @@ export class SagaUnfinishedError extends BackstepError {
 /** The id is taken by a saga with another definition or other input. Code `CONFLICT`. */
 export class SagaConflictError extends BackstepError {
   constructor(sagaId: string, message: string) {
-    super(message, { code: 'CONFLICT', sagaId, hint: 'use another id, or submit exactly what was submitted first' })
+    super(message, {
+      code: 'CONFLICT',
+      sagaId,
+      hint: 'use another id, or submit exactly what was submitted first',
+    })
   }
 }
 
@@ -90,7 +112,12 @@ export class SagaConflictError extends BackstepError {
 export class SagaStateError extends BackstepError {
   constructor(
     message: string,
-    details: { code: 'NOT_FOUND' | 'ENDED' | 'PAST_PIVOT' | 'NOT_RESOLVABLE' | 'NOT_REBINDABLE'; sagaId: string; step?: string; hint: string },
+    details: {
+      code: 'NOT_FOUND' | 'ENDED' | 'PAST_PIVOT' | 'NOT_RESOLVABLE' | 'NOT_REBINDABLE'
+      sagaId: string
+      step?: string
+      hint: string
+    },
   ) {
     super(message, details)
   }
@@ -99,7 +126,10 @@ export class SagaStateError extends BackstepError {
 /** The orchestrator is closed. Code `CLOSED`; sagas that had not ended go on when it is opened again. */
 export class ClosedError extends BackstepError {
   constructor(what: string) {
-    super(`${what}: this orchestrator is closed`, { code: 'CLOSED', hint: 'unfinished sagas go on when the store is opened again' })
+    super(`${what}: this orchestrator is closed`, {
+      code: 'CLOSED',
+      hint: 'unfinished sagas go on when the store is opened again',
+    })
   }
 }
 
@@ -111,7 +141,13 @@ export class StoreError extends BackstepError {
   constructor(
     message: string,
     details: {
-      code: 'STORE_UNAVAILABLE' | 'STORE_NEWER' | 'STORE_CORRUPT' | 'STORE_UNSAFE' | 'STORE_MISSING' | 'STORE_ADDRESS'
+      code:
+        | 'STORE_UNAVAILABLE'
+        | 'STORE_NEWER'
+        | 'STORE_CORRUPT'
+        | 'STORE_UNSAFE'
+        | 'STORE_MISSING'
+        | 'STORE_ADDRESS'
       hint: string
       cause?: unknown
     },
@@ -153,7 +189,9 @@ export const isInDoubt = (thrown: unknown): boolean => hasBrand(thrown, inDoubtB
 /** Looking at a thrown value can throw (a revoked Proxy): then it has no brand. */
 function hasBrand(thrown: unknown, brand: symbol): boolean {
   try {
-    return typeof thrown === 'object' && thrown !== null && (thrown as Record<symbol, unknown>)[brand] === true
+    return (
+      typeof thrown === 'object' && thrown !== null && (thrown as Record<symbol, unknown>)[brand] === true
+    )
   } catch {
     return false
   }

@@ -80,11 +80,15 @@ export function shapeOf(positions: readonly (readonly ShapeStep[])[]): string {
 /** Reads a shape back, so that a saga can be shown without its definition. */
 export function parseShape(shape: string): ShapeStep[][] {
   if (shape === '') return []
-  return shape.split(' > ').map((members) =>
-    members.split(' | ').map((word) =>
-      word.endsWith('!') ? { name: word.slice(0, -1), pivot: true } : { name: word, pivot: false },
-    ),
-  )
+  return shape
+    .split(' > ')
+    .map((members) =>
+      members
+        .split(' | ')
+        .map((word) =>
+          word.endsWith('!') ? { name: word.slice(0, -1), pivot: true } : { name: word, pivot: false },
+        ),
+    )
 }
 
 /** A plan with default policies, rebuilt from a stored shape: enough to replay a journal, never used to run one. */

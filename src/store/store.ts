@@ -200,7 +200,11 @@ export interface Health {
   readonly engine: string
   readonly schema: number
   readonly counts: Readonly<Record<Status | 'stuck' | 'blocked', number>>
-  readonly workers: readonly { readonly worker: string; readonly alive: boolean; readonly offers: readonly DefinitionRef[] }[]
+  readonly workers: readonly {
+    readonly worker: string
+    readonly alive: boolean
+    readonly offers: readonly DefinitionRef[]
+  }[]
   /** Empty when all is well. */
   readonly problems: readonly string[]
 }
