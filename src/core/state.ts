@@ -16,7 +16,7 @@ export type CommitState =
   | { readonly is: 'idle' }
   | { readonly is: 'skipped' }
   /** An attempt's intent is durable and its outcome is not. */
-  | { readonly is: 'open'; readonly attempt: number }
+  | { readonly is: 'open'; readonly attempt: number; readonly since: number }
   /** Called again at `until`: after a failure, or because it said that it is still going on. */
   | { readonly is: 'waiting'; readonly until: number; readonly pending: boolean }
   | { readonly is: 'committed' }
@@ -26,7 +26,7 @@ export type CommitState =
 export type UndoState =
   | { readonly is: 'idle' }
   /** `again`: the commit landed late while it was open, so that its success proves nothing. */
-  | { readonly is: 'open'; readonly attempt: number; readonly again: boolean }
+  | { readonly is: 'open'; readonly attempt: number; readonly since: number; readonly again: boolean }
   | { readonly is: 'waiting'; readonly until: number }
   | { readonly is: 'done' }
 

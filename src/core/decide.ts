@@ -1,0 +1,135 @@
+/**
+ * decide: what to do next. Reads the state, changes nothing, calls nobody.
+ *
+ * Invariants
+ * - P3: a commit is called only at the first unfinished position, and never once the saga has turned back;
+ *   rollbacks go from the highest position down, and none begins while an attempt of its position is open.
+ * - P2: there is always an answer: something to record, something to call, a time to wait for, or an attempt that is still open.
+ * - It answers the same for the same state and time.
+ */
+import type { Entry } from './entry.js'
+import { mayStand } from './evolve.js'
+import type { StepPlan } from './plan.js'
+import type { State, StepState } from './state.js'
+
+export interface Call {
+  readonly kind: 'commit' | 'rollback' | 'verify'
+  /** Index into `plan.steps`. */
+  readonly step: number
+  readonly attempt: number
+  readonly round: number
+  /** Ask the step's `when` first: it has not begun yet. */
+  readonly conditional: boolean
+}
+
+export type Decision =
+  /** A fact that follows from the state alone: write it, then decide again. */
+  | { readonly do: 'record'; readonly entry: Entry }
+  /** Write the intents of these calls and make them; decide again when one settles, or at `wakeAt` (Infinity: only then). */
+  | { readonly do: 'act'; readonly calls: readonly Call[]; readonly wakeAt: number }
+  | { readonly do: 'end' }
+
+const ended: Decision = { do: 'end' }
+
+/** `now` in ms since 1970. */
+export function decide(state: State, now: number): Decision {
+  if (state.status === 'committed' || state.status === 'rolled_back') return ended
+  return state.wayBack ? goBack(state, now) : goOn(state, now)
+}
+
+function goOn(state: State, now: number): Decision {
+  const { plan, position, deadline } = state
+  const deadlineOpen = deadline !== undefined && !state.deadlinePassed
+  if (position === plan.positions.length) return record({ type: 'ended', status: 'committed' })
+  if (deadlineOpen && now >= deadline) {
+    return record(
+      state.pastPivot ? { type: 'deadline_passed' } : { type: 'rolling_back', reason: 'deadline' },
+    )
+  }
+  const calls: Call[] = []
+  let wakeAt = deadlineOpen ? deadline : Number.POSITIVE_INFINITY
+  for (const index of plan.positions[position] ?? []) {
+    const step = state.steps[index]
+    const policy = plan.steps[index]
+    if (!step || !policy) continue
+    const { commit } = step
+    if (commit.is === 'failed')
+      return record({ type: 'rolling_back', reason: commit.reason, step: policy.name })
+    if (commit.is === 'idle') calls.push(callCommit(step, index, policy.conditional))
+    if (commit.is === 'waiting') {
+      if (mustVerify(step, policy)) calls.push(callVerify(step, index))
+      else if (commit.until <= now) calls.push(callCommit(step, index, false))
+      else wakeAt = Math.min(wakeAt, commit.until)
+    }
+  }
+  return { do: 'act', calls, wakeAt }
+}
+
+function goBack(state: State, now: number): Decision {
+  for (let position = state.cursor; position >= 0; position--) {
+    const decision = undoPosition(state, position, now)
+    if (decision) return decision
+  }
+  return record({ type: 'ended', status: 'rolled_back' })
+}
+
+/** Undefined where nothing is left to undo. */
+function undoPosition(state: State, position: number, now: number): Decision | undefined {
+  const members = state.plan.positions[position] ?? []
+  // All settle first: a sibling that is still being called may yet take effect, and its output may be needed.
+  if (members.some((index) => state.steps[index]?.commit.is === 'open')) return waitForAnswers
+  const calls: Call[] = []
+  let wakeAt = Number.POSITIVE_INFINITY
+  let left = false
+  for (const index of members) {
+    const step = state.steps[index]
+    const policy = state.plan.steps[index]
+    if (!step || !policy || !needsUndo(step, policy)) continue
+    left = true
+    if (mustVerify(step, policy)) calls.push(callVerify(step, index))
+    else if (step.undo.is === 'idle') calls.push(callRollback(step, index))
+    else if (step.undo.is === 'waiting') {
+      if (step.undo.until <= now) calls.push(callRollback(step, index))
+      else wakeAt = Math.min(wakeAt, step.undo.until)
+    }
+  }
+  return left ? { do: 'act', calls, wakeAt } : undefined
+}
+
+const waitForAnswers: Decision = { do: 'act', calls: [], wakeAt: Number.POSITIVE_INFINITY }
+
+/** True as long as the step stands, or may, and there is something to call. */
+export const needsUndo = (step: StepState, policy: StepPlan): boolean =>
+  policy.hasRollback && mayStand(step) && step.undo.is !== 'done'
+
+const mustVerify = (step: StepState, policy: StepPlan): boolean =>
+  policy.hasVerify &&
+  step.doubt &&
+  !step.asked &&
+  (step.commit.is === 'waiting' || step.commit.is === 'failed')
+
+const record = (entry: Entry): Decision => ({ do: 'record', entry })
+
+const callCommit = (step: StepState, index: number, conditional: boolean): Call => ({
+  kind: 'commit',
+  step: index,
+  attempt: step.attempts + 1,
+  round: 1,
+  conditional,
+})
+
+const callRollback = (step: StepState, index: number): Call => ({
+  kind: 'rollback',
+  step: index,
+  attempt: step.undoAttempts + 1,
+  round: step.round,
+  conditional: false,
+})
+
+const callVerify = (step: StepState, index: number): Call => ({
+  kind: 'verify',
+  step: index,
+  attempt: step.attempts,
+  round: 1,
+  conditional: false,
+})

@@ -1,0 +1,338 @@
+/**
+ * evolve: the whole transition table of a saga. What each fact does to the state, and nothing else.
+ *
+ * Invariants
+ * - Total: every entry is accepted in every state; an entry that no longer means anything (the answer of an attempt that was
+ *   overtaken) changes nothing.
+ * - Replaying a journal gives the state that the live run had, folded entries included.
+ * - P3: position only grows; P4: doubt is never taken back; P9: wayBack is never taken back.
+ */
+import type { Chunk, Entry, Failed, Late, Resolved, Submitted, Verified } from './entry.js'
+import type { Plan } from './plan.js'
+import { type Failures, noFailures, type State, type StepState, untouched } from './state.js'
+
+/** The state of a saga that has just been submitted. */
+export function begin(plan: Plan, submitted: Submitted): State {
+  return {
+    plan,
+    uid: submitted.uid,
+    input: submitted.input,
+    keys: submitted.keys,
+    deadline: submitted.deadline,
+    status: 'queued',
+    steps: plan.steps.map(() => untouched),
+    position: 0,
+    cursor: -1,
+    wayBack: undefined,
+    pastPivot: false,
+    late: false,
+    deadlinePassed: false,
+  }
+}
+
+/** Rebuilds the state from the journal. The plan is the one that the saga follows now. Throws a TypeError if it does not begin with `submitted`. */
+export function replay(plan: Plan, chunks: readonly Chunk[]): State {
+  const first = chunks[0]?.entries[0]
+  if (first?.type !== 'submitted') throw new TypeError('a journal begins with the entry submitted')
+  let state = begin(plan, first)
+  for (const chunk of chunks) state = evolveAll(state, chunk.entries, chunk.at)
+  return state
+}
+
+export function evolveAll(state: State, entries: readonly Entry[], at: number): State {
+  let next = state
+  for (const entry of entries) next = evolve(next, entry, at)
+  return next
+}
+
+/** The transition table. `at` is the time of the entry's chunk. */
+export function evolve(state: State, entry: Entry, at: number): State {
+  switch (entry.type) {
+    case 'submitted':
+    case 'rebound': // The caller replays with the plan of the new version: the shapes begin alike.
+      return state
+    case 'skipped':
+      return advance(withStep(state, entry.step, (step) => ({ ...step, commit: { is: 'skipped' } })))
+    case 'started':
+      return entry.direction === 'commit'
+        ? running(
+            withStep(state, entry.step, (step) => startedCommit(step, entry.attempt, entry.since ?? at)),
+          )
+        : undoing(state, entry.step, entry.attempt, entry.since ?? at)
+    case 'committed':
+      return committed(state, entry.step, (step) => settles(step, entry.attempt), entry.output)
+    case 'pending':
+      return withStep(state, entry.step, (step) =>
+        settles(step, entry.attempt)
+          ? {
+              ...step,
+              commit: { is: 'waiting', until: entry.nextAt, pending: true },
+              attempts: Math.max(step.attempts, entry.attempt),
+              doubt: true,
+              asked: false,
+              polls: entry.polls,
+            }
+          : step,
+      )
+    case 'failed':
+      return entry.direction === 'commit'
+        ? running(withStep(state, entry.step, (step) => failedCommit(step, entry)))
+        : withStep(state, entry.step, (step) => failedRollback(step, entry))
+    case 'verified':
+      return verified(state, entry)
+    case 'rolling_back':
+      return turnBack(state, entry)
+    case 'rolled_back':
+      return withStep(state, entry.step, (step) => rolledBack(step, entry.attempt))
+    case 'late':
+      return landedLate(state, entry)
+    case 'retry_requested':
+      return hurry(state)
+    case 'resolved':
+      return resolved(state, entry)
+    case 'deadline_passed':
+      return { ...state, deadlinePassed: true }
+    case 'ended':
+      return { ...state, status: entry.status }
+  }
+}
+
+/** A step that may stand: it must be rolled back, or its effect would be left behind (P4). */
+export function mayStand(step: StepState): boolean {
+  if (step.commit.is === 'committed') return true
+  return step.doubt && !step.spared
+}
+
+/** The index of a step by its name, or -1. Linear: nearly all sagas have a handful; the long ones get a map. */
+export function indexOf(plan: Plan, name: string): number {
+  const { steps } = plan
+  if (steps.length > 32) return longPlan(plan).get(name) ?? -1
+  for (let i = 0; i < steps.length; i++) if (steps[i]?.name === name) return i
+  return -1
+}
+
+const longPlans = new WeakMap<Plan, Map<string, number>>()
+
+function longPlan(plan: Plan): Map<string, number> {
+  let map = longPlans.get(plan)
+  if (!map) {
+    map = new Map(plan.steps.map((step, index) => [step.name, index]))
+    longPlans.set(plan, map)
+  }
+  return map
+}
+
+function withStep(state: State, name: string, change: (step: StepState) => StepState): State {
+  const index = indexOf(state.plan, name)
+  const before = state.steps[index]
+  if (!before) return state
+  const after = change(before)
+  if (after === before) return state
+  const steps = state.steps.slice()
+  steps[index] = after
+  return { ...state, steps }
+}
+
+const running = (state: State): State => (state.status === 'queued' ? { ...state, status: 'running' } : state)
+
+/** True if the answer of this commit attempt is still awaited. A folded entry stands for attempts whose intents were overwritten. */
+function settles(step: StepState, attempt: number): boolean {
+  const { is } = step.commit
+  if (is === 'open') return step.commit.attempt <= attempt
+  return (is === 'idle' || is === 'waiting') && attempt > step.attempts
+}
+
+function startedCommit(step: StepState, attempt: number, at: number): StepState {
+  if (attempt <= step.attempts) return step
+  return { ...step, commit: { is: 'open', attempt, since: at }, attempts: attempt }
+}
+
+function committed(
+  state: State,
+  name: string,
+  applies: (step: StepState) => boolean,
+  output: StepState['output'],
+): State {
+  const next = withStep(state, name, (step) => {
+    if (!applies(step)) return step
+    const { output: _, ...rest } = step
+    return { ...rest, commit: { is: 'committed' }, ...(output === undefined ? {} : { output }) }
+  })
+  return next === state ? state : advance(passPivot(next, name))
+}
+
+/** The pivot has committed while the saga was still going forward: from now on there is no way back. */
+function passPivot(state: State, name: string): State {
+  const pivot = state.plan.steps[indexOf(state.plan, name)]?.pivot === true
+  return pivot && !state.wayBack ? { ...state, pastPivot: true } : state
+}
+
+/** Moves on over every position whose members are all committed or skipped. */
+function advance(state: State): State {
+  let { position } = state
+  while (position < state.plan.positions.length && positionDone(state, position)) position++
+  return position === state.position ? running(state) : { ...running(state), position }
+}
+
+function positionDone(state: State, position: number): boolean {
+  return (state.plan.positions[position] ?? []).every((index) => {
+    const is = state.steps[index]?.commit.is
+    return is === 'committed' || is === 'skipped'
+  })
+}
+
+const counted = (entry: Failed): Failures => ({
+  failures: entry.failures,
+  used: entry.used,
+  crashes: entry.crashes,
+  since: entry.since,
+  first: entry.first ?? entry.error,
+  last: entry.error,
+  stuck: entry.stuck === true,
+})
+
+function failedCommit(step: StepState, entry: Failed): StepState {
+  if (!settles(step, entry.attempt)) return step
+  return {
+    ...step,
+    commit:
+      entry.nextAt === undefined
+        ? { is: 'failed', reason: entry.final ?? reasonOf(entry) }
+        : { is: 'waiting', until: entry.nextAt, pending: false },
+    attempts: Math.max(step.attempts, entry.attempt),
+    doubt: step.doubt || entry.doubt,
+    // By the cumulative doubt, not by the last outcome: a folded entry must replay to the same state.
+    asked: entry.doubt ? false : step.asked,
+    commitFailures: counted(entry),
+  }
+}
+
+function reasonOf(entry: Failed): 'rejected' | 'timeout' | 'in_doubt' {
+  if (entry.outcome === 'rejected') return 'rejected'
+  return entry.cause === 'timeout' ? 'timeout' : 'in_doubt'
+}
+
+function verified(state: State, entry: Verified): State {
+  if (entry.answer === 'committed') {
+    const { output } = entry
+    return committed(state, entry.step, (step) => answersDoubt(step), output)
+  }
+  return withStep(state, entry.step, (step) => {
+    if (!answersDoubt(step)) return step
+    if (entry.answer === 'unknown') return { ...step, asked: true }
+    // `never`: the service also refuses this key from now on, so there is no sense in another attempt.
+    const reason = step.commit.is === 'failed' ? step.commit.reason : 'in_doubt'
+    return { ...step, asked: true, spared: true, commit: { is: 'failed', reason } }
+  })
+}
+
+const answersDoubt = (step: StepState): boolean =>
+  step.doubt && (step.commit.is === 'waiting' || step.commit.is === 'failed')
+
+function turnBack(state: State, entry: State['wayBack'] & object): State {
+  if (state.wayBack || state.pastPivot) return state
+  const { reason, step, message, actor } = entry
+  const wayBack = {
+    reason,
+    ...(step === undefined ? {} : { step }),
+    ...(message === undefined ? {} : { message }),
+    ...(actor === undefined ? {} : { actor }),
+  }
+  // The present position is the highest that can have begun: P3 starts none before the one below it has committed.
+  const cursor = Math.min(state.position, state.plan.positions.length - 1)
+  return { ...state, status: 'rolling_back', wayBack, cursor }
+}
+
+function undoing(state: State, name: string, attempt: number, at: number): State {
+  const next = withStep(state, name, (step) =>
+    attempt <= step.undoAttempts || step.undo.is === 'done'
+      ? step
+      : { ...step, undo: { is: 'open', attempt, since: at, again: false }, undoAttempts: attempt },
+  )
+  const position = state.plan.steps[indexOf(state.plan, name)]?.position ?? state.cursor
+  return next.cursor === position ? next : { ...next, cursor: position }
+}
+
+function failedRollback(step: StepState, entry: Failed): StepState {
+  const round = entry.round ?? 1
+  if (round < step.round || (round === step.round && step.undo.is === 'done')) return step
+  if (entry.attempt < step.undoAttempts) return step
+  // A folded entry of a later round may stand for the answer that ended this one.
+  if (round === step.round && step.undo.is === 'open' && step.undo.again)
+    return nextRound(step, entry.attempt)
+  return {
+    ...step,
+    round,
+    undo: { is: 'waiting', until: entry.nextAt ?? entry.since },
+    undoAttempts: Math.max(step.undoAttempts, entry.attempt),
+    undoFailures: counted(entry),
+  }
+}
+
+function rolledBack(step: StepState, attempt: number): StepState {
+  if (step.undo.is !== 'open' || step.undo.attempt !== attempt) return step
+  // It may have looked before the commit landed, and found nothing to undo.
+  if (step.undo.again) return nextRound(step, attempt)
+  return { ...step, undo: { is: 'done' }, undoFailures: { ...step.undoFailures, stuck: false } }
+}
+
+/** The rollback begins again under a new key: a participant may have stored "nothing to undo" under the old one. */
+const nextRound = (step: StepState, attempt: number): StepState => ({
+  ...step,
+  undo: { is: 'idle' },
+  undoAttempts: Math.max(step.undoAttempts, attempt),
+  round: step.round + 1,
+  undoFailures: noFailures,
+})
+
+function landedLate(state: State, entry: Late): State {
+  if (state.status === 'committed') return state
+  const next = withStep(state, entry.step, (step) => {
+    const output =
+      entry.output === undefined || step.commit.is === 'committed' ? {} : { output: entry.output }
+    const landed: StepState = { ...step, ...output, doubt: true, spared: false, asked: true }
+    switch (step.undo.is) {
+      case 'idle':
+        return landed
+      case 'open':
+        return { ...landed, undo: { ...step.undo, again: true } }
+      case 'waiting':
+      case 'done':
+        return nextRound(landed, step.undoAttempts)
+    }
+  })
+  if (!next.wayBack) return next
+  const position = state.plan.steps[indexOf(state.plan, entry.step)]?.position ?? 0
+  const reopened = state.status === 'rolled_back'
+  return {
+    ...next,
+    cursor: Math.max(next.cursor, position),
+    status: 'rolling_back',
+    late: next.late || reopened,
+  }
+}
+
+/** Whatever waits is due now. */
+function hurry(state: State): State {
+  const steps = state.steps.map((step): StepState => {
+    const commit = step.commit.is === 'waiting' ? { ...step.commit, until: 0 } : step.commit
+    const undo = step.undo.is === 'waiting' ? { ...step.undo, until: 0 } : step.undo
+    return commit === step.commit && undo === step.undo ? step : { ...step, commit, undo }
+  })
+  return { ...state, steps }
+}
+
+function resolved(state: State, entry: Resolved): State {
+  if (entry.as === 'committed') {
+    const next = committed(state, entry.step, (step) => step.commit.is !== 'committed', entry.output)
+    return withStep(next, entry.step, (step) => ({
+      ...step,
+      commitFailures: { ...step.commitFailures, stuck: false },
+    }))
+  }
+  return withStep(state, entry.step, (step) => ({
+    ...step,
+    undo: { is: 'done' },
+    undoFailures: { ...step.undoFailures, stuck: false },
+  }))
+}

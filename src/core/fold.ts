@@ -1,0 +1,42 @@
+/**
+ * Folding: consecutive failed attempts become one entry, so that a million failures stay small.
+ *
+ * Invariants
+ * - Only a chunk made wholly of `started`, `failed` and `pending` is ever overwritten, and only by one that says at least as much.
+ * - Replaying the folded chunk gives the same state as replaying all that it stands for.
+ */
+import type { Chunk, Entry, Failed, Pending, Started } from './entry.js'
+
+type Foldable = Started | Failed | Pending
+
+/** The entries that should overwrite `tail`, or undefined where `next` must become a chunk of its own. */
+export function fold(tail: Chunk | undefined, next: readonly Entry[]): Entry[] | undefined {
+  if (!tail || !foldable(tail.entries) || !foldable(next)) return undefined
+  const folded: Foldable[] = []
+  const before = tail.entries.map(
+    (entry): Foldable => (entry.type === 'started' ? keepTime(entry, tail.at) : entry),
+  )
+  for (const entry of [...before, ...next]) {
+    for (let i = folded.length - 1; i >= 0; i--) {
+      const earlier = folded[i]
+      if (earlier && supersedes(entry, earlier)) folded.splice(i, 1)
+    }
+    folded.push(entry)
+  }
+  return folded
+}
+
+const keepTime = (entry: Started, at: number): Started =>
+  entry.since === undefined ? { ...entry, since: at } : entry
+
+const foldable = (entries: readonly Entry[]): entries is readonly Foldable[] =>
+  entries.every(({ type }) => type === 'started' || type === 'failed' || type === 'pending')
+
+/** A later answer of the same direction says all that the earlier intent and answer of its kind said. */
+function supersedes(later: Foldable, earlier: Foldable): boolean {
+  if (later.type === 'started' || later.step !== earlier.step) return false
+  if (directionOf(later) !== directionOf(earlier)) return false
+  return earlier.type === 'started' || earlier.type === later.type
+}
+
+const directionOf = (entry: Foldable) => (entry.type === 'pending' ? 'commit' : entry.direction)

@@ -1,0 +1,10 @@
+/** The pure core: what a saga is and what it does next. No I/O, no clock, no chance, no user functions. */
+export * from './backoff.js'
+export * from './decide.js'
+export * from './entry.js'
+export * from './evolve.js'
+export * from './fold.js'
+export * from './plan.js'
+export * from './settle.js'
+export * from './state.js'
+export * from './summary.js'
