@@ -57,6 +57,8 @@ export interface Plan {
 }
 
 export const defaultTimeout = 30_000
+/** A saga is replayed as a whole, and its shape is compared as text: beyond this it should be several sagas. */
+export const maxSteps = 10_000
 export const defaultBackoff: Backoff = { min: 100, max: 60_000, factor: 2 }
 export const defaultRetry: CommitRetry = { attempts: 1, ...defaultBackoff }
 export const defaultStuck: StuckPolicy = { attempts: 10, after: 300_000 }

@@ -30,3 +30,12 @@ export interface Definition<Input = unknown, Outputs = unknown> {
   /** Only for the compiler: what goes in and what comes out. */
   readonly [types]?: { readonly input: Input; readonly outputs: Outputs }
 }
+
+/** What callers hand in: with a schema, what the schema takes. */
+export type InputOf<D extends Definition> = D extends Definition<infer Input, unknown> ? Input : never
+
+/** What a committed saga answers: the outputs by step. They are put together here, once, and not at each step. */
+export type OutputsOf<D extends Definition> =
+  D extends Definition<infer _Input, infer Outputs>
+    ? { readonly [Step in keyof Outputs]: Outputs[Step] }
+    : never

@@ -1,0 +1,164 @@
+/**
+ * Which errors mean that the answer was lost: the request may have arrived, and nobody said what came of it.
+ *
+ * Invariants
+ * - An error is on these lists only if the other side may have acted. What was certainly never sent is not: ECONNREFUSED,
+ *   ENOTFOUND, EAI_AGAIN, UND_ERR_CONNECT_TIMEOUT, SQLSTATE 08001 and 08004, a pool that had no connection to give.
+ * - When in doubt, an error goes on the list: a rollback too many finds nothing to undo; one too few leaves an effect standing.
+ * - Looking at the error never throws, and the work is bounded.
+ *
+ * What no list can tell: a client that sends a request, loses the answer, tries again by itself and reports only the last
+ * failure. Turn such retries off, or give the step `throws: 'in_doubt'`.
+ */
+
+import { read, readItems } from './hostile.js'
+
+/** Codes that mean a lost answer. */
+export const lostAnswerCodes: ReadonlySet<string> = new Set([
+  // Sockets. With `syscall: 'connect'` they were never sent, see neverSent.
+  'ECONNRESET',
+  'ECONNABORTED', // also the timeout of axios
+  'ECONNCLOSED',
+  'ECANCELED',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETRESET',
+  'ENETUNREACH',
+  'ENOTCONN',
+  'EPIPE',
+  'EPROTO',
+  'ESHUTDOWN',
+  'ESOCKET', // tedious
+  'ESOCKETTIMEDOUT',
+  'ETIMEDOUT',
+  'ETIMEOUT', // tedious
+  // Node
+  'ABORT_ERR',
+  'ERR_CANCELED', // axios
+  'ERR_NETWORK', // axios
+  'ERR_SOCKET_CLOSED',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ERR_STREAM_WRITE_AFTER_END',
+  'ERR_HTTP2_GOAWAY_SESSION',
+  'ERR_HTTP2_INVALID_STREAM',
+  'ERR_HTTP2_PING_CANCEL',
+  'ERR_HTTP2_SESSION_ERROR',
+  'ERR_HTTP2_SOCKET_UNBOUND',
+  'ERR_HTTP2_STREAM_CANCEL',
+  'ERR_HTTP2_STREAM_ERROR',
+  // undici, and with it fetch (as the cause of `fetch failed`)
+  'UND_ERR_ABORTED',
+  'UND_ERR_BODY_TIMEOUT',
+  'UND_ERR_DESTROYED',
+  'UND_ERR_HEADERS_OVERFLOW',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+  'UND_ERR_RES_EXCEEDED_MAX_SIZE',
+  'UND_ERR_SOCKET',
+  // PostgreSQL, by SQLSTATE
+  '08000', // connection exception
+  '08003', // the connection does not exist
+  '08006', // connection failure
+  '08007', // transaction resolution unknown
+  '08P01', // protocol violation
+  '40003', // statement completion unknown
+  '57P01', // admin shutdown
+  '57P02', // crash shutdown
+  '57P04', // database dropped
+  '57P05', // idle session timeout
+  // MySQL, Prisma
+  'PROTOCOL_CONNECTION_LOST',
+  'PROTOCOL_SEQUENCE_TIMEOUT',
+  'PROTOCOL_PACKETS_OUT_OF_ORDER',
+  'P1008',
+  'P1017',
+])
+
+/** An answer that came and cannot be read: `HPE_` is Node's parser of HTTP. */
+const lostAnswerPrefixes = ['HPE_']
+
+/** Names of errors that mean a lost answer, for those that carry no code. */
+export const lostAnswerNames: ReadonlySet<string> = new Set([
+  'AbortError',
+  'TimeoutError',
+  'ConnectionClosedError',
+  'DisconnectsClientError',
+  'MongoNetworkError',
+  'MongoNetworkTimeoutError',
+  'MongoOperationTimeoutError',
+  'SocketClosedUnexpectedlyError',
+  'SocketTimeoutError',
+])
+
+/** Messages of drivers that give neither: pg, ioredis. Compared from the beginning. */
+export const lostAnswerMessages: readonly string[] = [
+  'Connection terminated',
+  'Query read timeout',
+  'Connection is closed.',
+  'Command timed out',
+]
+
+/** A gateway got no answer from the service behind it. */
+export const lostAnswerStatuses: ReadonlySet<number> = new Set([502, 504])
+
+/** gRPC: CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, DATA_LOSS. Only of errors with `details` and `metadata`. */
+export const lostAnswerGrpcCodes: ReadonlySet<number> = new Set([1, 2, 4, 13, 14, 15])
+
+/** Errors looked at in all, through `cause` and the `errors` of AggregateError: far more than any library nests. */
+const maxLooks = 50
+const maxErrors = 10
+
+/** True if `thrown`, or what it was caused by, says that the answer was lost. Never throws. */
+export function answerLost(thrown: unknown): boolean {
+  const queue: unknown[] = [thrown]
+  for (let looks = 0; looks < queue.length && looks < maxLooks; looks++) {
+    const error = queue[looks]
+    if (typeof error !== 'object' || error === null) continue
+    if (saysLost(error)) return true
+    queue.push(read(error, 'cause'), ...readItems(read(error, 'errors'), maxErrors).items)
+  }
+  return false
+}
+
+function saysLost(error: object): boolean {
+  return !neverSent(error) && (hasLostCode(error) || hasLostName(error) || hasLostStatus(error))
+}
+
+/** `connect ETIMEDOUT` failed before there was anything to send on. */
+function neverSent(error: object): boolean {
+  const syscall = read(error, 'syscall')
+  return syscall === 'connect' || syscall === 'getaddrinfo'
+}
+
+function hasLostCode(error: object): boolean {
+  const code = read(error, 'code')
+  if (typeof code === 'string') {
+    return lostAnswerCodes.has(code) || lostAnswerPrefixes.some((prefix) => code.startsWith(prefix))
+  }
+  return typeof code === 'number' && lostAnswerGrpcCodes.has(code) && isGrpc(error)
+}
+
+function isGrpc(error: object): boolean {
+  return typeof read(error, 'details') === 'string' && typeof read(error, 'metadata') === 'object'
+}
+
+function hasLostName(error: object): boolean {
+  const name = read(error, 'name')
+  if (typeof name === 'string' && lostAnswerNames.has(name)) return true
+  const message = read(error, 'message')
+  return typeof message === 'string' && lostAnswerMessages.some((start) => message.startsWith(start))
+}
+
+/** Where HTTP clients put the status: on the error, or on its response. */
+function hasLostStatus(error: object): boolean {
+  const response = read(error, 'response')
+  const holders = typeof response === 'object' && response !== null ? [error, response] : [error]
+  return holders.some(
+    (holder) => isLostStatus(read(holder, 'status')) || isLostStatus(read(holder, 'statusCode')),
+  )
+}
+
+const isLostStatus = (status: unknown): boolean =>
+  typeof status === 'number' && lostAnswerStatuses.has(status)
