@@ -60,7 +60,7 @@ export interface SagaStart<Args, Input, Outputs = Record<never, never>, Past ext
     : OutputCannotBeStored<Name>
 
   /** Adds a group of steps that run side by side. They settle together; what comes after waits for all of them. */
-  parallel<Members extends Readonly<Record<string, Member<Input, Outputs, unknown, boolean>>>>(
+  parallel<Members extends Readonly<Record<string, Member<Input, Outputs, unknown, never>>>>(
     members: Members & NewNames<Members, Outputs>,
   ): UnstorableMembers<Members> extends never
     ? Saga<Args, Input, Outputs & OutputsOfMembers<Members>, Past>
@@ -91,7 +91,7 @@ type OutputAs<Name extends string, Output, When> = [When] extends [never]
   ? { readonly [Key in Name]: Output }
   : { readonly [Key in Name]?: Output }
 
-type MemberOutput<M> = M extends Member<never, never, infer Output, boolean> ? Output : never
+type MemberOutput<M> = M extends Member<never, never, infer Output, never> ? Output : never
 type IsConditional<M> =
   M extends Member<never, never, unknown, infer When> ? ([When] extends [never] ? false : true) : never
 

@@ -85,7 +85,8 @@ export interface Member<Input, Outputs, Output, When extends boolean> {
   readonly [memberTypes]: {
     readonly takes: (input: Input, outputs: Outputs) => void
     readonly output: Output
-    readonly when: When
+    /** Contravariant, so that the group can ask for `never`: any bound that it named would become the type inferred here. */
+    readonly when: (when: When) => void
   }
 }
 
