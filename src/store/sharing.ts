@@ -1,0 +1,21 @@
+/**
+ * How a claim shares its limit among the kinds of sagas that it may give, so that no kind starves.
+ */
+
+/** Takes up to `limit` sagas of one kind and says how many there were. */
+export type ClaimSource = (limit: number) => number
+
+/**
+ * First each source gets an equal part, then what is left goes to whoever has more. `turn` counts the claims: each time another
+ * source is the first, so that claims of one saga at a time are fair too.
+ */
+export function shareOut(limit: number, turn: number, sources: readonly ClaimSource[]): void {
+  const count = sources.length
+  const part = Math.ceil(limit / count)
+  let left = limit
+  for (const most of [part, limit]) {
+    for (let i = 0; i < count && left > 0; i++) {
+      left -= sources[(turn + i) % count]?.(Math.min(most, left)) ?? 0
+    }
+  }
+}
