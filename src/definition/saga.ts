@@ -135,14 +135,14 @@ export function saga(name: string, second?: unknown, third?: unknown): unknown {
 
 /** A definition of a bare list: what `orchestrator.run([…])` runs. It has no name to be found by, so it lives as long as the process. */
 export function anonymous<Input>(steps: readonly ListStep<Input>[]): Definition<Input, ListOutputs> {
-  const name = `list-${++anonymousLists}`
-  return ofList(Builder.begin({ ...lintSaga(name, {}), anonymous: true }), steps) as Definition<
+  const name = `.list-${++anonymousLists}`
+  return ofList(Builder.begin({ ...lintSaga('list', {}), name, anonymous: true }), steps) as Definition<
     Input,
     ListOutputs
   >
 }
 
-/** Two lists of one process may look alike and do different things: each has a name of its own. */
+/** Two lists of one process may look alike and do different things: each has a name of its own, and none that a user could give. */
 let anonymousLists = 0
 
 function ofList(start: Builder, steps: readonly unknown[]): Builder {
