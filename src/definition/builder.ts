@@ -22,9 +22,10 @@ class Track {
 }
 
 export class Builder implements Definition {
-  readonly keys?: (input: never) => unknown
-  readonly schema?: NonNullable<Definition['schema']>
-  readonly deadline?: number
+  // Declared only: a field that is not given must not exist, not even as undefined.
+  declare readonly keys?: (input: never) => unknown
+  declare readonly schema?: NonNullable<Definition['schema']>
+  declare readonly deadline?: number
   readonly anonymous: boolean
   readonly #head: SagaHead
   readonly #track: Track

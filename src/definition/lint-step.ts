@@ -28,7 +28,7 @@ import {
   type Place,
   refuse,
 } from './lint.js'
-import { reasonOfNone } from './step.js'
+import { none, reasonOfNone } from './step.js'
 
 export interface LintedStep {
   readonly plan: StepPlan
@@ -79,7 +79,7 @@ export function lintStep(name: unknown, given: unknown, standing: Standing): Lin
       conditional: functions.when !== undefined,
       throws: checkThrows(options['throws'], standing.throws, place),
       retry: checkRetry(options['retry'], standing, place),
-      rollbackRetry: checkBackoff(options['rollbackRetry'] ?? {}, 'rollbackRetry', backoffOptions, place),
+      rollbackRetry: checkRollbackRetry(options['rollbackRetry'] ?? {}, place),
     },
   }
 }
@@ -107,6 +107,9 @@ function checkRollback(options: Options, standing: Standing, place: Place): User
       "write rollback: async (context) => …, or rollback: none('why there is nothing to undo')",
     )
   }
+  // A function like any other, it would be taken for a rollback that does nothing.
+  if (rollback === none)
+    return refuse(place, 'rollback is none itself', "call it, with the reason: rollback: none('read only')")
   const reason = reasonOfNone(rollback)
   if (reason === undefined) return checkFunction(options, 'rollback', place)
   if (typeof reason === 'string' && reason.trim() !== '') return undefined
@@ -161,12 +164,24 @@ function checkRetry(given: unknown, standing: Standing, place: Place): CommitRet
   return { attempts: count, ...backoff }
 }
 
+function checkRollbackRetry(given: unknown, place: Place): Backoff {
+  if (typeof given === 'object' && given !== null && 'attempts' in given) {
+    return refuse(
+      place,
+      "the options 'rollbackRetry' have no 'attempts'",
+      'a rollback is tried until it succeeds: leave attempts out',
+    )
+  }
+  return checkBackoff(given, 'rollbackRetry', backoffOptions, place)
+}
+
 /** A bound that is not given makes room for the one that is: `{ min: '5m' }` alone is no contradiction. */
 function checkBackoff(given: unknown, what: string, known: readonly string[], place: Place): Backoff {
   const options = checkOptions(given, `the options '${what}'`, known, place)
-  const given_ = { min: bound(options, what, 'min', place), max: bound(options, what, 'max', place) }
-  const min = given_.min ?? Math.min(defaultBackoff.min, given_.max ?? defaultBackoff.min)
-  const max = given_.max ?? Math.max(defaultBackoff.max, min)
+  const least = bound(options, what, 'min', place)
+  const most = bound(options, what, 'max', place)
+  const min = least ?? Math.min(defaultBackoff.min, most ?? defaultBackoff.min)
+  const max = most ?? Math.max(defaultBackoff.max, min)
   if (min > max)
     return refuse(place, `${what}.min (${min} ms) is longer than ${what}.max (${max} ms)`, 'swap them')
   const factor = options['factor'] ?? defaultBackoff.factor

@@ -53,7 +53,7 @@ export function nameProblem(value: unknown): readonly [message: string, hint: st
   ]
 }
 
-/** An object of options, none of them unknown. */
+/** An object of options, none of them unknown. An instance of a class may have fields of its own. */
 export function checkOptions(value: unknown, what: string, known: readonly string[], place: Place): Options {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return refuse(
@@ -62,7 +62,7 @@ export function checkOptions(value: unknown, what: string, known: readonly strin
       `it may have ${known.join(', ')}`,
     )
   }
-  for (const key of Object.keys(value)) {
+  for (const key of isInstance(value) ? [] : Object.keys(value)) {
     if (known.includes(key)) continue
     const meant = suggest(key, known)
     refuse(
@@ -72,6 +72,11 @@ export function checkOptions(value: unknown, what: string, known: readonly strin
     )
   }
   return value as Options
+}
+
+function isInstance(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype !== Object.prototype && prototype !== null
 }
 
 export function checkDuration(value: unknown, what: string, place: Place): number {

@@ -115,7 +115,8 @@ export interface NoRollback {
  * @example rollback: none('read only')
  */
 export function none(why: string): NoRollback {
-  return { [noRollbackBrand]: why }
+  // Without a reason it is still a `none`, and the lint of its step can say what is missing.
+  return { [noRollbackBrand]: why ?? '' }
 }
 
 /** The reason given to `none`, or undefined for anything else. */
