@@ -26,7 +26,7 @@ export interface ReadCall {
   readonly token: number | undefined
 }
 
-const form = /^([^:\s]{1,64}):(.{1,400}):(?:(commit)|rollback(?::([2-9]|[1-9]\d{1,8}))?)$/u
+const form = /^([^:\s]{1,64}):([^:\s]{1,100}):(?:(commit)|rollback(?::([2-9]|[1-9]\d{1,8}))?)$/
 const hint = 'pass on what the step received: idempotencyKey, commitKey and token, unchanged'
 
 /** Throws BadInputError when a key has another form, is one of the other direction, or names another commit. */

@@ -26,9 +26,22 @@ function rollback(step) {
   return guard.rollback({ idempotencyKey: `${uid}:${step}:rollback`, token: 1 }, undo) ?? null
 }
 
+/** Leaves the lock free for a moment: SQLite's waiters look again only every few ms, and would not get in before the end. */
+const breathe = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+
+/** Neither begins before both are there: on a busy machine one could be done before the other is scheduled. */
+function meet() {
+  db.exec('CREATE TABLE IF NOT EXISTS there (pid INTEGER)')
+  db.prepare('INSERT INTO there VALUES (?)').run(process.pid)
+  const count = db.prepare('SELECT count(*) FROM there').pluck()
+  while (count.get() < 2) breathe()
+}
+
 function race() {
   const answers = []
+  meet()
   for (let step = 0; step < Number(calls); step++) {
+    breathe()
     try {
       answers.push(what === 'commit' ? commit(`s${step}`) : rollback(`s${step}`))
     } catch (error) {
