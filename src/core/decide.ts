@@ -38,16 +38,15 @@ export function decide(state: State, now: number): Decision {
 }
 
 function goOn(state: State, now: number): Decision {
-  const { plan, position, deadline } = state
-  const deadlineOpen = deadline !== undefined && !state.deadlinePassed
+  const { plan, position } = state
   if (position === plan.positions.length) return record({ type: 'ended', status: 'committed' })
-  if (deadlineOpen && now >= deadline) {
+  const deadline = state.deadlinePassed ? undefined : state.deadline
+  if (deadline !== undefined && now >= deadline) {
     return record(
       state.pastPivot ? { type: 'deadline_passed' } : { type: 'rolling_back', reason: 'deadline' },
     )
   }
-  const calls: Call[] = []
-  let wakeAt = deadlineOpen ? deadline : Number.POSITIVE_INFINITY
+  const moves: Move[] = []
   for (const index of plan.positions[position] ?? []) {
     const step = state.steps[index]
     const policy = plan.steps[index]
@@ -55,14 +54,30 @@ function goOn(state: State, now: number): Decision {
     const { commit } = step
     if (commit.is === 'failed')
       return record({ type: 'rolling_back', reason: commit.reason, step: policy.name })
-    if (commit.is === 'idle') calls.push(callCommit(step, index, policy.conditional))
-    if (commit.is === 'waiting') {
-      if (mustVerify(step, policy)) calls.push(callVerify(step, index))
-      else if (commit.until <= now) calls.push(callCommit(step, index, false))
-      else wakeAt = Math.min(wakeAt, commit.until)
-    }
+    moves.push(commitMove(step, policy, index, now))
+  }
+  return act(moves, deadline)
+}
+
+/** What one step asks for: a call, a time to wait for, or nothing (an attempt is open, or it is done). */
+type Move = Call | number | undefined
+
+function act(moves: readonly Move[], deadline: number = Number.POSITIVE_INFINITY): Decision {
+  const calls: Call[] = []
+  let wakeAt = deadline
+  for (const move of moves) {
+    if (typeof move === 'number') wakeAt = Math.min(wakeAt, move)
+    else if (move) calls.push(move)
   }
   return { do: 'act', calls, wakeAt }
+}
+
+function commitMove(step: StepState, policy: StepPlan, index: number, now: number): Move {
+  const { commit } = step
+  if (commit.is === 'idle') return callCommit(step, index, policy)
+  if (commit.is !== 'waiting') return undefined
+  if (mustVerify(step, policy)) return callVerify(step, index)
+  return commit.until <= now ? callCommit(step, index, policy) : commit.until
 }
 
 function goBack(state: State, now: number): Decision {
@@ -77,26 +92,23 @@ function goBack(state: State, now: number): Decision {
 function undoPosition(state: State, position: number, now: number): Decision | undefined {
   const members = state.plan.positions[position] ?? []
   // All settle first: a sibling that is still being called may yet take effect, and its output may be needed.
-  if (members.some((index) => state.steps[index]?.commit.is === 'open')) return waitForAnswers
-  const calls: Call[] = []
-  let wakeAt = Number.POSITIVE_INFINITY
-  let left = false
+  if (members.some((index) => state.steps[index]?.commit.is === 'open')) return act([])
+  const moves: Move[] = []
   for (const index of members) {
     const step = state.steps[index]
     const policy = state.plan.steps[index]
-    if (!step || !policy || !needsUndo(step, policy)) continue
-    left = true
-    if (mustVerify(step, policy)) calls.push(callVerify(step, index))
-    else if (step.undo.is === 'idle') calls.push(callRollback(step, index))
-    else if (step.undo.is === 'waiting') {
-      if (step.undo.until <= now) calls.push(callRollback(step, index))
-      else wakeAt = Math.min(wakeAt, step.undo.until)
-    }
+    if (step && policy && needsUndo(step, policy)) moves.push(undoMove(step, policy, index, now))
   }
-  return left ? { do: 'act', calls, wakeAt } : undefined
+  return moves.length > 0 ? act(moves) : undefined
 }
 
-const waitForAnswers: Decision = { do: 'act', calls: [], wakeAt: Number.POSITIVE_INFINITY }
+function undoMove(step: StepState, policy: StepPlan, index: number, now: number): Move {
+  const { undo } = step
+  if (mustVerify(step, policy)) return callVerify(step, index)
+  if (undo.is === 'idle') return callRollback(step, index)
+  if (undo.is !== 'waiting') return undefined
+  return undo.until <= now ? callRollback(step, index) : undo.until
+}
 
 /** True as long as the step stands, or may, and there is something to call. */
 export const needsUndo = (step: StepState, policy: StepPlan): boolean =>
@@ -110,12 +122,12 @@ const mustVerify = (step: StepState, policy: StepPlan): boolean =>
 
 const record = (entry: Entry): Decision => ({ do: 'record', entry })
 
-const callCommit = (step: StepState, index: number, conditional: boolean): Call => ({
+const callCommit = (step: StepState, index: number, policy: StepPlan): Call => ({
   kind: 'commit',
   step: index,
   attempt: step.attempts + 1,
   round: 1,
-  conditional,
+  conditional: policy.conditional && step.attempts === 0,
 })
 
 const callRollback = (step: StepState, index: number): Call => ({

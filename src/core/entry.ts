@@ -35,6 +35,8 @@ export type FailureCause =
   | 'crash'
   /** It returned what cannot be stored. */
   | 'unstorable'
+  /** Its `when` threw: nothing was called. `attempt` is then that of the last call, 0 if there was none. */
+  | 'condition'
 
 /** Why a saga turned back. */
 export type RollbackReason = 'rejected' | 'in_doubt' | 'timeout' | 'cancelled' | 'deadline' | 'crash_loop'
@@ -43,7 +45,8 @@ export interface Submitted {
   readonly type: 'submitted'
   /** The internal random id that idempotency keys derive from. */
   readonly uid: string
-  readonly input: Json
+  /** Absent where `undefined` was submitted. */
+  readonly input?: Json
   /** null: the saga has no keys and overlaps with no other at all. */
   readonly keys: readonly string[] | null
   /** Absolute, ms since 1970. */

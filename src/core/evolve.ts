@@ -7,7 +7,7 @@
  * - Replaying a journal gives the state that the live run had, folded entries included.
  * - P3: position only grows; P4: doubt is never taken back; P9: wayBack is never taken back.
  */
-import type { Chunk, Entry, Failed, Late, Resolved, Submitted, Verified } from './entry.js'
+import type { Chunk, Entry, Failed, Late, Pending, Resolved, Submitted, Verified } from './entry.js'
 import type { Plan } from './plan.js'
 import { type Failures, noFailures, type State, type StepState, untouched } from './state.js'
 
@@ -62,22 +62,12 @@ export function evolve(state: State, entry: Entry, at: number): State {
     case 'committed':
       return committed(state, entry.step, (step) => settles(step, entry.attempt), entry.output)
     case 'pending':
-      return withStep(state, entry.step, (step) =>
-        settles(step, entry.attempt)
-          ? {
-              ...step,
-              commit: { is: 'waiting', until: entry.nextAt, pending: true },
-              attempts: Math.max(step.attempts, entry.attempt),
-              doubt: true,
-              asked: false,
-              polls: entry.polls,
-            }
-          : step,
-      )
+      return running(withStep(state, entry.step, (step) => pendingCommit(step, entry)))
     case 'failed':
       return entry.direction === 'commit'
         ? running(withStep(state, entry.step, (step) => failedCommit(step, entry)))
-        : withStep(state, entry.step, (step) => failedRollback(step, entry))
+        : // The intent may have been folded into this answer: it says as much.
+          atStep(state, entry.step, (step) => failedRollback(step, entry))
     case 'verified':
       return verified(state, entry)
     case 'rolling_back':
@@ -142,6 +132,8 @@ function settles(step: StepState, attempt: number): boolean {
   return (is === 'idle' || is === 'waiting') && attempt > step.attempts
 }
 
+const isDecided = ({ commit }: StepState): boolean => commit.is !== 'idle' && commit.is !== 'waiting'
+
 function startedCommit(step: StepState, attempt: number, at: number): StepState {
   if (attempt <= step.attempts) return step
   return { ...step, commit: { is: 'open', attempt, since: at }, attempts: attempt }
@@ -192,7 +184,8 @@ const counted = (entry: Failed): Failures => ({
 })
 
 function failedCommit(step: StepState, entry: Failed): StepState {
-  if (!settles(step, entry.attempt)) return step
+  const answers = entry.cause === 'condition' ? !isDecided(step) : settles(step, entry.attempt)
+  if (!answers) return step
   return {
     ...step,
     commit:
@@ -204,6 +197,19 @@ function failedCommit(step: StepState, entry: Failed): StepState {
     // By the cumulative doubt, not by the last outcome: a folded entry must replay to the same state.
     asked: entry.doubt ? false : step.asked,
     commitFailures: counted(entry),
+  }
+}
+
+/** Whatever it has begun may take effect: in doubt, until it says how it ended. */
+function pendingCommit(step: StepState, entry: Pending): StepState {
+  if (!settles(step, entry.attempt)) return step
+  return {
+    ...step,
+    commit: { is: 'waiting', until: entry.nextAt, pending: true },
+    attempts: Math.max(step.attempts, entry.attempt),
+    doubt: true,
+    asked: false,
+    polls: entry.polls,
   }
 }
 
@@ -219,7 +225,8 @@ function verified(state: State, entry: Verified): State {
   }
   return withStep(state, entry.step, (step) => {
     if (!answersDoubt(step)) return step
-    if (entry.answer === 'unknown') return { ...step, asked: true }
+    // Behind the pivot there is no way back: the step is tried for ever, whatever the service says.
+    if (entry.answer === 'unknown' || state.pastPivot) return { ...step, asked: true }
     // `never`: the service also refuses this key from now on, so there is no sense in another attempt.
     const reason = step.commit.is === 'failed' ? step.commit.reason : 'in_doubt'
     return { ...step, asked: true, spared: true, commit: { is: 'failed', reason } }
@@ -244,13 +251,20 @@ function turnBack(state: State, entry: State['wayBack'] & object): State {
 }
 
 function undoing(state: State, name: string, attempt: number, at: number): State {
-  const next = withStep(state, name, (step) =>
+  return atStep(state, name, (step) =>
     attempt <= step.undoAttempts || step.undo.is === 'done'
       ? step
       : { ...step, undo: { is: 'open', attempt, since: at, again: false }, undoAttempts: attempt },
   )
-  const position = state.plan.steps[indexOf(state.plan, name)]?.position ?? state.cursor
-  return next.cursor === position ? next : { ...next, cursor: position }
+}
+
+/** A rollback at this position: whatever is above it has nothing left to undo. */
+function atStep(state: State, name: string, change: (step: StepState) => StepState): State {
+  const next = withStep(state, name, change)
+  const position = state.plan.steps[indexOf(state.plan, name)]?.position
+  return next === state || position === undefined || position === state.cursor
+    ? next
+    : { ...next, cursor: position }
 }
 
 function failedRollback(step: StepState, entry: Failed): StepState {

@@ -82,14 +82,17 @@ export function openAttempts(state: State): Attempt[] {
   return attempts
 }
 
-/** True once one more crash would turn the saga back: such a step is called with nothing beside it, so that no other is blamed. */
+/**
+ * True once one more crash would turn the saga back: such a step is called with nothing beside it, so that no other is blamed.
+ * An attempt that is open in what was read from the store counts: its process is gone.
+ */
 export function suspected(state: State): boolean {
   const members = state.plan.positions[state.position] ?? []
-  return (
-    !state.wayBack &&
-    members.some((index) => (state.steps[index]?.commitFailures.crashes ?? 0) >= crashLimit - 1)
-  )
+  return !state.wayBack && members.some((index) => crashesOf(state.steps[index]) >= crashLimit - 1)
 }
+
+const crashesOf = (step: StepState | undefined): number =>
+  step ? step.commitFailures.crashes + (step.commit.is === 'open' ? 1 : 0) : 0
 
 const crashed: CallResult = {
   is: 'failed',
@@ -299,6 +302,22 @@ function released(
 
 const isStuck = (state: State, counts: Counts, at: number): boolean =>
   counts.failures >= state.plan.stuck.attempts || at - counts.since >= state.plan.stuck.after
+
+/** The step's `when` threw: a rejection, but of nothing that was called. */
+export function settleCondition(
+  state: State,
+  index: number,
+  error: StoredError,
+  at: number,
+  random: number,
+): Entry[] {
+  const step = state.steps[index]
+  const policy = state.plan.steps[index]
+  if (!step || !policy) return []
+  const attempt: Attempt = { step: index, direction: 'commit', attempt: step.attempts }
+  const result: Failure = { is: 'failed', outcome: 'rejected', cause: 'condition', error, final: true }
+  return [failedCommit(state, step, policy, attempt, result, at, random)]
+}
 
 /** The answer to `verify`. `committed` goes on only where an attempt was left, just as a success within the grace does. */
 export function settleVerify(state: State, index: number, answer: VerifyAnswer): Entry[] {

@@ -72,7 +72,7 @@ export interface WayBack {
 export interface State {
   readonly plan: Plan
   readonly uid: string
-  readonly input: Json
+  readonly input: Json | undefined
   readonly keys: readonly string[] | null
   readonly deadline: number | undefined
   readonly status: Status

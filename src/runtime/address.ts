@@ -1,0 +1,24 @@
+/**
+ * Stores by address: `memory:`, `sqlite:trips.db`.
+ *
+ * Invariant: no driver is loaded until an address names it.
+ */
+import { StoreError } from '../core/errors.js'
+import type { Store } from '../store/store.js'
+import { memoryStore } from '../stores/memory/index.js'
+
+/** Throws StoreError (`STORE_ADDRESS`) for an address that names no store. */
+export async function storeAt(address: string): Promise<Store> {
+  const colon = address.indexOf(':')
+  const scheme = colon < 0 ? '' : address.slice(0, colon)
+  const rest = address.slice(colon + 1)
+  if (scheme === 'memory' && rest === '') return memoryStore()
+  if (scheme === 'sqlite' && rest !== '') {
+    const { sqliteStore } = await import('../stores/sqlite/index.js')
+    return sqliteStore(rest)
+  }
+  throw new StoreError(`no store has the address ${JSON.stringify(address)}`, {
+    code: 'STORE_ADDRESS',
+    hint: "use 'memory:', 'sqlite:path/to/file.db', or a store object",
+  })
+}

@@ -1,0 +1,71 @@
+/**
+ * How a saga ended, as its submitter learns it: outputs, or an error that keeps the original one as its cause.
+ */
+import { rebuild } from '../core/described-error.js'
+import type { Json, StoredError } from '../core/entry.js'
+import { SagaRolledBackError } from '../core/errors.js'
+import { indexOf, outputsOf, rolledBackSteps, type State } from '../core/index.js'
+
+export type Outcome<Outputs = Readonly<Record<string, Json>>> =
+  | { readonly status: 'committed'; readonly outputs: Outputs }
+  | { readonly status: 'rolled_back'; readonly error: SagaRolledBackError }
+
+/** `thrown`: the errors that this process still remembers, by step. Without it they are rebuilt from the journal. */
+export function outcomeOf(id: string, state: State, thrown?: ReadonlyMap<string, unknown>): Outcome {
+  if (state.status === 'committed') return { status: 'committed', outputs: outputsOf(state) }
+  return { status: 'rolled_back', error: rolledBackError(id, state, thrown) }
+}
+
+function rolledBackError(
+  sagaId: string,
+  state: State,
+  thrown?: ReadonlyMap<string, unknown>,
+): SagaRolledBackError {
+  const reason = state.wayBack?.reason ?? 'rejected'
+  const step = state.wayBack?.step
+  const cause = causeOf(state, thrown)
+  return new SagaRolledBackError(sentence(sagaId, state, cause), {
+    sagaId,
+    reason,
+    rolledBack: rolledBackSteps(state),
+    ...(step === undefined ? {} : { step }),
+    ...(cause === undefined ? {} : { cause }),
+  })
+}
+
+/** The error of the commit that failed: the very one that was thrown, as long as this process knows it. */
+export function causeOf(state: State, thrown?: ReadonlyMap<string, unknown>): unknown {
+  const step = state.wayBack?.step
+  if (step === undefined) return undefined
+  if (thrown?.has(step)) return thrown.get(step)
+  const stored = lastErrorOf(state, step)
+  return stored ? rebuild(stored) : undefined
+}
+
+const lastErrorOf = (state: State, step: string): StoredError | undefined =>
+  state.steps[indexOf(state.plan, step)]?.commitFailures.last
+
+const reasons = {
+  rejected: 'was rejected',
+  in_doubt: 'is in doubt',
+  timeout: 'timed out',
+  crash_loop: 'was open at three crashes',
+  cancelled: 'was cancelled',
+  deadline: 'passed its deadline',
+} as const
+
+function sentence(sagaId: string, state: State, cause: unknown): string {
+  const { reason, step, message } = state.wayBack ?? { reason: 'rejected' as const }
+  const who = step === undefined ? 'it' : `step ${step}`
+  const said = message ?? messageOf(cause)
+  return `saga ${sagaId} was rolled back: ${who} ${reasons[reason]}${said ? `: ${said}` : ''}`
+}
+
+/** Looking at what was thrown may throw. */
+function messageOf(cause: unknown): string {
+  try {
+    return cause instanceof Error ? String(cause.message) : ''
+  } catch {
+    return ''
+  }
+}

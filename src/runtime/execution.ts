@@ -1,0 +1,526 @@
+/**
+ * The execution of one saga by its present owner: replay, decide, write, call, settle, write.
+ *
+ * Invariants
+ * - One write at a time; its entries follow what is stored, or nothing of it lands (token and seq).
+ * - A call is made only after its intent is durable, and only while the lease holds.
+ * - Whatever the store answers, it goes on from what is stored, never from memory: on a conflict it reads again,
+ *   and judges what its calls did against that.
+ * - It leaves exactly once: ended, parked (nobody owns the saga until it is due), or lost (somebody else may own it).
+ */
+
+import { describe } from '../core/described-error.js'
+import type { Chunk, Entry, Json } from '../core/entry.js'
+import {
+  type Attempt,
+  type Call,
+  type CallResult,
+  decide,
+  evolve,
+  evolveAll,
+  fold,
+  interrupt,
+  isEnded,
+  isStuck,
+  openAttempts,
+  outputsOf,
+  release,
+  replay,
+  type State,
+  settle,
+  settleCondition,
+  settleVerify,
+  type VerifyAnswer,
+} from '../core/index.js'
+import { storable } from '../core/json.js'
+import type { Logger } from '../definition/context.js'
+import type { Definition } from '../definition/definition.js'
+import type { AppendWrite, Result, StoredSaga, Summary, Tombstone } from '../store/store.js'
+import { type CallListener, type Heard, RunningCall } from './call.js'
+import type { Clock, Timer } from './clock.js'
+import { Context, commitKeyOf, rollbackKeyOf } from './context.js'
+import type { GroupCommit } from './group-commit.js'
+import { judgeCommit, judgeRollback, judgeVerify } from './outcome.js'
+
+export type Departure = 'ended' | 'parked' | 'lost'
+
+/** What an execution needs of the worker that runs it. */
+export interface Host {
+  readonly clock: Clock
+  readonly commits: GroupCommit
+  /** ms that a call is given to say how it ended, once its signal was aborted. */
+  readonly grace: number
+  /** False as soon as the lease may be over: no new attempt then. */
+  mayCall(): boolean
+  find(n: number): Promise<StoredSaga | Tombstone | undefined>
+  /** The functions of the definition that the saga follows now, if this process has them. */
+  definitionOf(saga: StoredSaga): Definition | undefined
+  /** The saga has been moved to a definition that is not here. */
+  giveBack(saga: StoredSaga, token: number): void
+  /** These entries are durable now. */
+  recorded(execution: Execution, entries: readonly Entry[], at: number): void
+  /** The write just handed in gives the saga's place back, if it lands. */
+  leaving(execution: Execution): void
+  /** It did not land: the saga stays. */
+  staying(execution: Execution): void
+  left(execution: Execution, how: Departure): void
+  /** A commit that was given up took effect after all. */
+  landedLate(execution: Execution, step: string, attempt: number, output: Json | undefined): void
+  logFor(execution: Execution, step: string, attempt: number): Logger
+  /** The store refused what a saga has to say: it is tried again. */
+  refused(execution: Execution, error: Error): void
+}
+
+/** What a call came to; kept until it is durable, to be judged again should the journal have grown. */
+type Settled =
+  | { readonly attempt: Attempt; readonly result: CallResult }
+  | { readonly verified: number; readonly answer: VerifyAnswer }
+
+interface Next {
+  readonly calls: readonly Call[]
+  readonly wakeAt: number
+}
+
+/** How a saga begins in this process: what is stored of it, and what it means. */
+export interface Begun {
+  readonly n: number
+  readonly id: string
+  readonly token: number
+  readonly state: State
+  readonly tail: Chunk
+  readonly summary: Summary
+}
+
+/** Wait before the store is asked again for a saga that it could not give, or whose write it refused, in ms. */
+const pauseBeforeReload = 500
+
+export class Execution implements CallListener {
+  readonly n: number
+  readonly id: string
+  readonly token: number
+  definition: Definition
+  state: State
+  /** What the steps threw last, as long as this process remembers it. */
+  readonly thrown = new Map<string, unknown>()
+  readonly #host: Host
+  readonly #running = new Set<RunningCall>()
+  #tail: Chunk
+  #summary: Summary
+  #settled: Settled[] = []
+  /** What the write under way says of calls. */
+  #writing: Settled[] = []
+  #busy = false
+  #gone = false
+  #stale = false
+  #releasing = false
+  #wake: Timer | undefined
+
+  constructor(host: Host, definition: Definition, begun: Begun) {
+    this.#host = host
+    this.definition = definition
+    this.n = begun.n
+    this.id = begun.id
+    this.token = begun.token
+    this.state = begun.state
+    this.#tail = begun.tail
+    this.#summary = begun.summary
+  }
+
+  /** Makes the calls whose intents went down with the submit. */
+  begin(calls: readonly Call[]): void {
+    this.#busy = true
+    this.#make(calls)
+    this.#busy = false
+    this.#advance()
+  }
+
+  /** Goes on where a former owner stopped: what he left open is in doubt. */
+  resume(): void {
+    const { clock } = this.#host
+    const now = clock.now()
+    const { deadline } = this.state
+    // Claimed without its keys, only to be ended: not before its time, however the clocks differ.
+    if (this.#summary.stage === 'waiting' && deadline !== undefined && now < deadline) {
+      this.#wake = clock.timer(deadline - now, () => this.resume())
+      return
+    }
+    const entries = interrupt(this.state, now, clock.random)
+    this.state = evolveAll(this.state, entries, now)
+    this.#advance(entries)
+  }
+
+  /** Somebody else added a fact: read it before going on. */
+  notice(): void {
+    this.#stale = true
+    this.#advance()
+  }
+
+  /** The process closes down: stops calling, and says of each open attempt that it is neither a failure nor a crash. */
+  release(): void {
+    if (this.#gone) return
+    this.#releasing = true
+    this.#forsake(closing)
+    if (!this.#busy) this.#letGo()
+  }
+
+  #letGo(): void {
+    const now = this.#host.clock.now()
+    const entries = release(this.state, now)
+    this.state = evolveAll(this.state, entries, now)
+    if (entries.length === 0 || isEnded(this.state)) return this.lose(closing)
+    this.#write(entries, { calls: [], wakeAt: now }, 'parked', now)
+  }
+
+  /** Stops at once: somebody else owns the saga, or may. */
+  lose(why: string): void {
+    if (this.#gone) return
+    this.#forsake(why)
+    this.#depart('lost')
+  }
+
+  // What to do next
+
+  #advance(before: readonly Entry[] = []): void {
+    if (this.#busy || this.#gone) return
+    if (this.#releasing) return this.#letGo()
+    if (this.#stale) return this.#reload()
+    this.#wake?.cancel()
+    const now = this.#host.clock.now()
+    const entries = [...before]
+    this.#settleAll(entries, now)
+    const next = this.#decide(entries, now)
+    const departure = this.#departure(next)
+    if (entries.length > 0) return this.#write(entries, next, departure, now)
+    if (departure === 'ended') return this.#depart('ended')
+    this.#busy = true
+    this.#make(next.calls)
+    this.#busy = false
+    this.#rest(next)
+  }
+
+  /** Turns what the calls did into entries. */
+  #settleAll(entries: Entry[], now: number): void {
+    if (this.#settled.length === 0) return
+    this.#writing = this.#settled
+    this.#settled = []
+    for (const settled of this.#writing) {
+      const said =
+        'attempt' in settled
+          ? settle(this.state, settled.attempt, settled.result, now, this.#host.clock.random())
+          : settleVerify(this.state, settled.verified, settled.answer)
+      this.#say(entries, said, now)
+    }
+  }
+
+  #say(entries: Entry[], said: readonly Entry[], now: number): void {
+    for (const entry of said) {
+      entries.push(entry)
+      this.state = evolve(this.state, entry, now)
+    }
+  }
+
+  /** Decides until there is something to call or to wait for; intents are said on the way. */
+  #decide(entries: Entry[], now: number): Next {
+    const wanted = new Set<number>()
+    for (;;) {
+      const decision = decide(this.state, now)
+      if (decision.do === 'end') return { calls: [], wakeAt: Number.POSITIVE_INFINITY }
+      if (decision.do === 'record') {
+        this.#say(entries, [decision.entry], now)
+        continue
+      }
+      const calls = decision.calls.filter((call) => !this.#isRunning(call))
+      // All conditions first: should one of them fail, no sibling may have been started.
+      if (this.#skip(calls, wanted, entries, now)) continue
+      for (const call of calls)
+        if (call.kind !== 'verify') this.#say(entries, [intentOf(call, this.state)], now)
+      return { calls, wakeAt: decision.wakeAt }
+    }
+  }
+
+  #isRunning(call: Call): boolean {
+    for (const { call: other } of this.#running)
+      if (other.kind === call.kind && other.step === call.step) return true
+    return false
+  }
+
+  /** Asks the `when` of steps that have not begun. True if one of them is not to be called. */
+  #skip(calls: readonly Call[], wanted: Set<number>, entries: Entry[], now: number): boolean {
+    let skipped = false
+    for (const { conditional, step } of calls) {
+      if (!conditional || wanted.has(step)) continue
+      const said = this.#ask(step, now)
+      if (said.length === 0) wanted.add(step)
+      else skipped = true
+      this.#say(entries, said, now)
+    }
+    return skipped
+  }
+
+  #ask(index: number, now: number): Entry[] {
+    const step = this.state.plan.steps[index]?.name ?? ''
+    const when = this.definition.functions[index]?.when
+    try {
+      const answer = when?.({ input: this.state.input, outputs: outputsOf(this.state) } as never)
+      if (answer === true) return []
+      if (answer === false) return [{ type: 'skipped', step }]
+      throw new TypeError(`the when of step ${step} must return true or false`)
+    } catch (thrown) {
+      this.thrown.set(step, thrown)
+      return settleCondition(this.state, index, describe(thrown), now, this.#host.clock.random())
+    }
+  }
+
+  #departure(next: Next): Departure | undefined {
+    if (isEnded(this.state)) return 'ended'
+    const idle = this.#running.size === 0 && next.calls.length === 0
+    return idle && next.wakeAt !== Number.POSITIVE_INFINITY ? 'parked' : undefined
+  }
+
+  /** Nothing to write and nothing to call: until a call settles, or it is time. */
+  #rest(next: Next): void {
+    if (this.#gone || this.#busy) return
+    if (this.#settled.length > 0 || this.#stale) return this.#advance()
+    if (next.wakeAt !== Number.POSITIVE_INFINITY) {
+      this.#wake = this.#host.clock.timer(next.wakeAt - this.#host.clock.now(), () => this.#advance())
+    }
+  }
+
+  // Writing
+
+  #write(entries: readonly Entry[], next: Next, departure: Departure | undefined, now: number): void {
+    this.#busy = true
+    const folded = fold(this.#tail, entries)
+    const tail: Chunk = { seq: this.#tail.seq + (folded ? 0 : 1), at: now, entries: folded ?? entries }
+    const summary = this.#summarise(entries, next, departure, now)
+    const write: AppendWrite = {
+      type: 'append',
+      n: this.n,
+      token: this.token,
+      seq: tail.seq,
+      at: now,
+      entries: tail.entries,
+      replace: folded !== undefined,
+      ...(summary ? { summary, keys: this.state.keys } : {}),
+    }
+    this.#host.commits.add(write, (result, error) => {
+      if (this.#gone) return
+      if (!result) return this.lose(error?.message ?? 'the store is closed')
+      if (result.type !== 'applied') return this.#notWritten(result, departure)
+      this.#tail = tail
+      if (summary) this.#summary = summary
+      this.#writing = []
+      this.#host.recorded(this, entries, now)
+      this.#written(next, departure)
+    })
+    if (departure) this.#host.leaving(this)
+  }
+
+  #written(next: Next, departure: Departure | undefined): void {
+    if (departure) return this.#depart(departure)
+    if (this.#releasing) return this.#letGo()
+    this.#abortIfTurned()
+    if (next.calls.length > 0) this.#make(next.calls)
+    this.#busy = false
+    this.#rest(next)
+  }
+
+  #notWritten(result: Result, departure: Departure | undefined): void {
+    if (departure) this.#host.staying(this)
+    if (result.type === 'superseded') return this.lose('another process owns the saga')
+    this.#settled = this.#writing.concat(this.#settled)
+    this.#writing = []
+    this.#stale = true
+    if (result.type === 'refused') {
+      this.#host.refused(this, result.error)
+      this.#wake = this.#host.clock.timer(pauseBeforeReload, () => this.#reload())
+      return
+    }
+    this.#reload()
+  }
+
+  /** What the row must say, or undefined where it says so already. */
+  #summarise(
+    entries: readonly Entry[],
+    next: Next,
+    departure: Departure | undefined,
+    now: number,
+  ): Summary | undefined {
+    const { state } = this
+    const { status, late } = state
+    const before = this.#summary
+    const stuck = (before.stuck || entries.some(({ type }) => type === 'failed')) && isStuck(state)
+    if (!departure && status === before.status && late === before.late && stuck === before.stuck)
+      return undefined
+    return {
+      status,
+      stage: departure === 'ended' ? 'done' : 'holding',
+      stuck,
+      late,
+      dueIn: departure === 'parked' ? Math.max(0, next.wakeAt - now) : null,
+    }
+  }
+
+  /** Reads what is stored, and goes on from there. */
+  #reload(): void {
+    this.#busy = true
+    this.#stale = false
+    this.#host.find(this.n).then(
+      (saga) => this.#reloaded(saga),
+      () => {
+        this.#wake = this.#host.clock.timer(pauseBeforeReload, () => this.#reload())
+      },
+    )
+  }
+
+  #reloaded(saga: StoredSaga | Tombstone | undefined): void {
+    if (this.#gone) return
+    const tail = saga && 'chunks' in saga ? saga.chunks.at(-1) : undefined
+    if (!saga || !('chunks' in saga) || !tail || saga.token !== this.token) {
+      return this.lose('another process owns the saga')
+    }
+    const definition = this.#host.definitionOf(saga)
+    if (!definition) {
+      this.#host.giveBack(saga, this.token)
+      return this.lose(`this process has no definition of ${saga.definition.name}@${saga.definition.version}`)
+    }
+    this.definition = definition
+    this.state = replay(definition.plan, saga.chunks)
+    this.#tail = tail
+    this.#summary = {
+      status: saga.status,
+      stage: saga.stage,
+      stuck: saga.stuck,
+      late: saga.late,
+      dueIn: null,
+    }
+    this.#abortIfTurned()
+    this.#busy = false
+    // An intent that landed though its write was answered with a conflict has no call here: it is in doubt.
+    this.#advance(this.#orphans())
+  }
+
+  #orphans(): Entry[] {
+    const now = this.#host.clock.now()
+    const known = (attempt: Attempt): boolean =>
+      [...this.#running].some(({ call }) => call.step === attempt.step && call.kind === attempt.direction) ||
+      this.#settled.some((settled) => 'attempt' in settled && settled.attempt.step === attempt.step)
+    const entries: Entry[] = []
+    for (const attempt of openAttempts(this.state)) {
+      if (!known(attempt)) this.#say(entries, settle(this.state, attempt, { is: 'released' }, now, 0), now)
+    }
+    return entries
+  }
+
+  // Calling
+
+  #make(calls: readonly Call[]): void {
+    if (calls.length === 0) return
+    if (!this.#host.mayCall()) return
+    for (const call of calls) {
+      const policy = this.state.plan.steps[call.step]
+      const fn = this.definition.functions[call.step]?.[call.kind]
+      if (!policy || !fn) continue
+      const running = new RunningCall(call, this.#host.clock, this.#host.grace, this)
+      this.#running.add(running)
+      const what = `the ${call.kind} of step ${policy.name}`
+      running.start(fn, this.#context(running, policy.name, policy.timeout), policy.timeout, what)
+    }
+  }
+
+  #context(running: RunningCall, step: string, timeout: number): Context {
+    const { kind, attempt, round, step: index } = running.call
+    const { state } = this
+    const commitKey = commitKeyOf(state.uid, step)
+    const output = kind === 'rollback' ? state.steps[index]?.output : undefined
+    return new Context(
+      {
+        input: state.input,
+        outputs: outputsOf(state),
+        sagaId: this.id,
+        step,
+        attempt,
+        idempotencyKey: kind === 'rollback' ? rollbackKeyOf(state.uid, step, round) : commitKey,
+        ...(kind === 'commit' ? undefined : { commitKey }),
+        ...(output === undefined ? undefined : { output }),
+        token: this.token,
+        deadline: this.#host.clock.now() + timeout,
+      },
+      running.signal,
+      () => this.#host.logFor(this, step, attempt),
+    )
+  }
+
+  settled(running: RunningCall, heard: Heard): void {
+    this.#running.delete(running)
+    const { call } = running
+    const policy = this.state.plan.steps[call.step]
+    if (!policy) return
+    if (call.kind === 'verify') {
+      this.#settled.push({ verified: call.step, answer: judgeVerify(heard, policy) })
+    } else {
+      const commit = call.kind === 'commit'
+      const attempt: Attempt = { step: call.step, direction: call.kind, attempt: call.attempt }
+      this.#settled.push({
+        attempt,
+        result: commit ? judgeCommit(heard, policy) : judgeRollback(heard, policy),
+      })
+      if (commit && heard.is === 'threw' && !heard.overrun) this.thrown.set(policy.name, heard.thrown)
+    }
+    this.#advance()
+  }
+
+  late(running: RunningCall, value: unknown): void {
+    const { call } = running
+    const step = this.state.plan.steps[call.step]?.name
+    if (call.kind !== 'commit' || step === undefined) return
+    const stored = storable(value)
+    this.#host.landedLate(this, step, call.attempt, stored.ok ? stored.value : undefined)
+  }
+
+  /** Cancelled, or past its deadline: what is still being called is told. A failed step does not abort its siblings. */
+  #abortIfTurned(): void {
+    const reason = this.state.wayBack?.reason
+    if (this.#running.size === 0 || (reason !== 'cancelled' && reason !== 'deadline')) return
+    for (const running of this.#running) {
+      if (running.call.kind === 'commit') running.abort(abortError(`saga ${this.id}: ${reason}`))
+    }
+  }
+
+  #forsake(why: string): void {
+    for (const running of this.#running) running.forsake(abortError(`saga ${this.id}: ${why}`))
+    this.#running.clear()
+  }
+
+  #depart(how: Departure): void {
+    this.#gone = true
+    this.#wake?.cancel()
+    if (how === 'lost') this.#reportUnwritten()
+    this.#host.left(this, how)
+  }
+
+  /** A commit that succeeded, and whose success could not be written: only as a late success can it still be said. */
+  #reportUnwritten(): void {
+    for (const settled of [...this.#writing, ...this.#settled]) {
+      if (!('attempt' in settled) || settled.attempt.direction !== 'commit') continue
+      if (settled.result.is !== 'returned') continue
+      const step = this.state.plan.steps[settled.attempt.step]?.name ?? ''
+      this.#host.landedLate(this, step, settled.attempt.attempt, settled.result.output)
+    }
+  }
+}
+
+const closing = 'the process closes down'
+
+const abortError = (why: string): Error =>
+  Object.assign(new Error(why), { name: 'AbortError', code: 'ABORT_ERR' })
+
+export function intentOf(call: Call, state: State): Entry {
+  return {
+    type: 'started',
+    step: state.plan.steps[call.step]?.name ?? '',
+    direction: call.kind === 'rollback' ? 'rollback' : 'commit',
+    attempt: call.attempt,
+    ...(call.round > 1 ? { round: call.round } : undefined),
+  }
+}

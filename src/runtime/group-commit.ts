@@ -1,0 +1,131 @@
+/**
+ * Group commit: all writes that are ready while one flush runs go down together in the next. Above all stores.
+ *
+ * Invariants
+ * - One flush at a time; writes go down in the order in which they were handed in.
+ * - Each caller is answered only after the flush that holds its write (P1).
+ * - A flush whose outcome is unknown is sent again until the store answers: an append may be repeated safely (store contract 2).
+ *   Every other write is answered with the error, because somebody is there to be told: its outcome is unknown.
+ */
+import { ClosedError, StoreError } from '../core/errors.js'
+import type { Result, Store, Write } from '../store/store.js'
+import type { Clock, Timer } from './clock.js'
+
+export type Answer = (result: Result | undefined, error?: Error) => void
+
+/** Bounds the time that one flush holds the store, and with it the wait of whoever comes next. */
+const largestFlush = 1024
+const firstPause = 100
+const longestPause = 2_000
+
+export interface GroupCommitEvents {
+  /** The store did not answer; what was under way waits. Called at each failed try. */
+  unavailable(error: Error, retryIn: number): void
+  /** It answers again. */
+  available(): void
+}
+
+export class GroupCommit {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #events: GroupCommitEvents
+  #writes: Write[] = []
+  #answers: Answer[] = []
+  #busy = false
+  #failures = 0
+  #pause: Timer | undefined
+  #stopped = false
+
+  constructor(store: Store, clock: Clock, events: GroupCommitEvents) {
+    this.#store = store
+    this.#clock = clock
+    this.#events = events
+  }
+
+  /** Hands in a write. `answer` gets its result once it is durable, or the error that leaves its outcome unknown. */
+  add(write: Write, answer: Answer): void {
+    if (this.#stopped) return answer(undefined, new ClosedError(`the write ${write.type} was not made`))
+    this.#writes.push(write)
+    this.#answers.push(answer)
+    if (this.#busy) return
+    this.#busy = true
+    // Not at once: whatever else this turn of the event loop produces goes down in the same flush.
+    queueMicrotask(this.#flush)
+  }
+
+  write(write: Write): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.add(write, (result, error) => (result ? resolve(result) : reject(error)))
+    })
+  }
+
+  /** Refuses what is left and what comes. */
+  stop(): void {
+    this.#stopped = true
+    this.#pause?.cancel()
+    const answers = this.#answers
+    this.#writes = []
+    this.#answers = []
+    for (const answer of answers) answer(undefined, new ClosedError('the write was not made'))
+  }
+
+  readonly #flush = (): void => {
+    if (this.#writes.length === 0) {
+      this.#busy = false
+      return
+    }
+    let writes = this.#writes
+    let answers = this.#answers
+    if (writes.length <= largestFlush) {
+      this.#writes = []
+      this.#answers = []
+    } else {
+      this.#writes = writes.slice(largestFlush)
+      this.#answers = answers.slice(largestFlush)
+      writes = writes.slice(0, largestFlush)
+      answers = answers.slice(0, largestFlush)
+    }
+    this.#store.apply(writes).then(
+      (results) => this.#answered(answers, results),
+      (error) => this.#unanswered(writes, answers, error),
+    )
+  }
+
+  #answered(answers: readonly Answer[], results: readonly Result[]): void {
+    if (this.#failures > 0) {
+      this.#failures = 0
+      this.#events.available()
+    }
+    for (let i = 0; i < answers.length; i++) answers[i]?.(results[i])
+    if (this.#writes.length > 0) queueMicrotask(this.#flush)
+    else this.#busy = false
+  }
+
+  #unanswered(writes: readonly Write[], answers: readonly Answer[], cause: unknown): void {
+    const error = asStoreError(cause)
+    const kept: number[] = []
+    writes.forEach((write, i) => {
+      if (write.type === 'append') kept.push(i)
+      else answers[i]?.(undefined, error)
+    })
+    if (this.#stopped) {
+      for (const i of kept) answers[i]?.(undefined, error)
+      return
+    }
+    this.#writes = kept.flatMap((i) => writes[i] ?? []).concat(this.#writes)
+    this.#answers = kept.flatMap((i) => answers[i] ?? []).concat(this.#answers)
+    const wait = Math.min(longestPause, firstPause * 2 ** Math.min(this.#failures, 10))
+    this.#failures++
+    this.#events.unavailable(error, wait)
+    this.#pause = this.#clock.timer(wait, this.#flush)
+  }
+}
+
+function asStoreError(cause: unknown): StoreError {
+  if (cause instanceof StoreError) return cause
+  return new StoreError('the store did not answer: nobody knows whether the write was made', {
+    code: 'STORE_UNAVAILABLE',
+    hint: 'submit again with the same id: a saga that was stored is found, not run twice',
+    cause,
+  })
+}

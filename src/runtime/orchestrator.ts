@@ -1,0 +1,487 @@
+/**
+ * The orchestrator: the façade that users hold. It submits, waits, looks and steps in; the worker runs.
+ *
+ * Invariants
+ * - It answers for a saga only what is durable.
+ * - It installs no signal handlers, and after `close` it holds nothing that keeps the process alive.
+ */
+import { type Duration, duration, formatDuration } from '../core/duration.js'
+import type { Entry } from '../core/entry.js'
+import { BadInputError, SagaRolledBackError, SagaUnfinishedError } from '../core/errors.js'
+import { isEnded } from '../core/index.js'
+import {
+  anonymous,
+  type Definition,
+  type ListOutputs,
+  type ListStep,
+  type Logger,
+} from '../definition/index.js'
+import type { Health, Store } from '../store/store.js'
+import { storeAt } from './address.js'
+import type { Clock } from './clock.js'
+import { causeOf, type Outcome, outcomeOf } from './ending.js'
+import { Emitter, type Events, type Listener } from './events.js'
+import type { Departure, Execution } from './execution.js'
+import { type Added, Facts, lateFact } from './facts.js'
+import { GroupCommit } from './group-commit.js'
+import { childOf, defaultLogger, guarded, logEntry, silent } from './log.js'
+import {
+  type ByWhom,
+  type ListOptions,
+  Operators,
+  type Page,
+  type PruneOptions,
+  type ResolveOptions,
+} from './operators.js'
+import {
+  type CheckedOptions,
+  checkOptions,
+  isDefinition,
+  isStore,
+  type OrchestratorOptions,
+} from './options.js'
+import { Registry } from './registry.js'
+import { checkSubmitOptions, type SubmitOptions } from './submission.js'
+import { type Stored, Submitter } from './submitter.js'
+import { type JournalEntry, type SagaView, stateOf } from './view.js'
+import { Waits } from './waits.js'
+import { Worker } from './worker.js'
+
+export interface RunOptions extends SubmitOptions {
+  /** Bounds the wait for the end, not the saga. */
+  readonly wait?: Duration
+}
+
+/** A saga that is stored: it will end, whoever holds this. */
+export interface SagaHandle<Outputs> {
+  readonly id: string
+  /** Resolves when the saga has ended, all rollbacks included. Rejects with ClosedError if the orchestrator closes first. */
+  outcome(): Promise<Outcome<Outputs>>
+}
+
+type Together<Outputs> = { readonly [Step in keyof Outputs]: Outputs[Step] }
+
+/** How often a process says which sagas nobody can run, in ms. */
+const blockedInterval = 30_000
+
+export class Orchestrator implements AsyncDisposable {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #commits: GroupCommit
+  readonly #facts: Facts
+  readonly #operators: Operators
+  readonly #submitter: Submitter
+  readonly #waits: Waits
+  readonly #worker: Worker | undefined
+  readonly #events: Emitter
+  readonly #log: Logger
+  readonly #blockedSeen = new Set<number>()
+  #blockedTimer: ReturnType<Clock['timer']> | undefined
+  #closing: Promise<void> | undefined
+
+  /**
+   * Opens a store and, unless told otherwise, goes on with everything unfinished in it.
+   *
+   * @param store an address (`memory:`, `sqlite:trips.db`) or a store object. Default `memory:`
+   * @example await using orchestrator = await Orchestrator.open('sqlite:trips.db', { sagas: [bookTrip] })
+   * @throws BadInputError for a bad option; StoreError if the store cannot be opened, is newer, corrupt, or unsafe
+   */
+  static async open(
+    store: string | Store | OrchestratorOptions = 'memory:',
+    options: OrchestratorOptions = {},
+  ): Promise<Orchestrator> {
+    if (typeof store === 'object' && !isStore(store)) return Orchestrator.open('memory:', store)
+    const checked = checkOptions(options)
+    const opened = typeof store === 'string' ? await storeAt(store) : store
+    const logger = checked.log === false ? silent : guarded(checked.log ?? (await defaultLogger()))
+    await opened.open()
+    const orchestrator = new Orchestrator(opened, checked, logger)
+    try {
+      await orchestrator.#start(checked)
+    } catch (error) {
+      await orchestrator.close({ drain: 0 })
+      throw error
+    }
+    return orchestrator
+  }
+
+  private constructor(store: Store, options: CheckedOptions, log: Logger) {
+    const { clock } = options
+    this.#store = store
+    this.#clock = clock
+    this.#log = log
+    this.#events = new Emitter(log)
+    if (options.onStuck) this.#events.on('stuck', options.onStuck)
+    this.#commits = new GroupCommit(store, clock, {
+      unavailable: (error, retryIn) => {
+        log.error({ event: 'store_unavailable', err: error, retryIn }, 'the store does not answer')
+        this.#events.emit('unavailable', { error, retryIn })
+      },
+      available: () => {
+        log.info({ event: 'store_available' }, 'the store answers again')
+        this.#events.emit('available', {})
+      },
+    })
+    this.#facts = new Facts(store, this.#commits, clock)
+    this.#operators = new Operators(store, this.#commits, this.#facts, clock, (added) =>
+      this.#factAdded(added),
+    )
+    const registry = new Registry()
+    const uid = clock.id()
+    this.#worker = options.work ? this.#makeWorker(registry, options) : undefined
+    this.#waits = new Waits(
+      store,
+      clock,
+      (n) => this.#worker?.runs(n) !== undefined,
+      (n) => this.#readOutcome(n),
+    )
+    this.#submitter = new Submitter({
+      store,
+      commits: this.#commits,
+      clock,
+      registry,
+      worker: this.#worker,
+      uid,
+      recorded: (id, definition, entries, at) => this.#recorded(id, definition.plan, entries, at),
+    })
+  }
+
+  #makeWorker(registry: Registry, options: CheckedOptions): Worker {
+    return new Worker(
+      {
+        store: this.#store,
+        registry,
+        clock: this.#clock,
+        commits: this.#commits,
+        grace: options.grace,
+        log: this.#log,
+        find: (n) => this.#store.find({ n }),
+        recorded: (execution, entries, at) => this.#recorded(execution.id, execution.state.plan, entries, at),
+        departed: (execution, how) => this.#departed(execution, how),
+        landedLate: (execution, step, attempt, output) => {
+          this.#landedLate(execution, step, attempt, output)
+        },
+        logFor: (execution, step, attempt) =>
+          childOf(this.#log, { saga: execution.id, definition: nameOf(execution.state.plan), step, attempt }),
+        refused: (execution, err) =>
+          this.#log.error({ event: 'write_refused', saga: execution.id, err }, 'the store refused a write'),
+        forgetList: (uid) => registry.forgetList(uid),
+      },
+      { concurrency: options.concurrency, lease: options.lease ?? this.#store.lease },
+    )
+  }
+
+  async #start(options: CheckedOptions): Promise<void> {
+    for (const definition of options.sagas) this.#submitter.register(definition)
+    if (!this.#worker) return
+    await this.#worker.start()
+    this.#watchBlocked()
+  }
+
+  // Submitting
+
+  /**
+   * Runs a saga to its end and returns the outputs of its steps, by name.
+   *
+   * @example const trip = await orchestrator.run(bookTrip, { from: 'OSL', to: 'LIS' })
+   * @throws SagaRolledBackError once everything is rolled back; its `cause` is the original error
+   * @throws SagaUnfinishedError when `wait` is over; the saga goes on
+   * @throws BadInputError, SagaConflictError, StoreError, ClosedError
+   */
+  run(steps: readonly ListStep<undefined>[]): Promise<ListOutputs>
+  run<Outputs>(
+    definition: Definition<undefined, Outputs>,
+    input?: undefined,
+    options?: RunOptions,
+  ): Promise<Together<Outputs>>
+  run<Input, Outputs>(
+    definition: Definition<Input, Outputs>,
+    input: Input,
+    options?: RunOptions,
+  ): Promise<Together<Outputs>>
+  async run(
+    given: Definition | readonly ListStep<undefined>[],
+    input?: unknown,
+    options?: RunOptions,
+  ): Promise<unknown> {
+    const definition = definitionOf(given)
+    checkSubmitOptions(options, ['wait'])
+    const wait = options?.wait === undefined ? undefined : duration(options.wait, 'wait')
+    const outcome = await this.#runToEnd(definition, input, options, wait)
+    if (outcome.status === 'committed') return outcome.outputs
+    throw outcome.error
+  }
+
+  /**
+   * Stores a saga; it is durable once this resolves.
+   *
+   * @example const handle = await orchestrator.submit(bookTrip, input, { id: 'order-7' })
+   * @throws BadInputError, SagaConflictError (the id is taken by another), StoreError, ClosedError
+   */
+  submit<Outputs>(
+    definition: Definition<undefined, Outputs>,
+    input?: undefined,
+    options?: SubmitOptions,
+  ): Promise<SagaHandle<Together<Outputs>>>
+  submit<Input, Outputs>(
+    definition: Definition<Input, Outputs>,
+    input: Input,
+    options?: SubmitOptions,
+  ): Promise<SagaHandle<Together<Outputs>>>
+  async submit(given: Definition, input?: unknown, options?: SubmitOptions): Promise<SagaHandle<unknown>> {
+    const definition = definitionOf(given)
+    checkSubmitOptions(options)
+    const stored = await this.#submitter.submit(definition, input, options)
+    return { id: stored.id, outcome: () => this.#outcomeOf(stored) }
+  }
+
+  #runToEnd(
+    definition: Definition,
+    input: unknown,
+    options: RunOptions | undefined,
+    wait: number | undefined,
+  ): Promise<Outcome> {
+    return new Promise<Outcome>((resolve, reject) => {
+      const submitted = this.#submitter.submit(definition, input, options, (n, here) => {
+        this.#waits.add(n, { resolve, reject }, here)
+      })
+      submitted.then((stored) => {
+        if (stored.tombstone) resolve(tombstoneOutcome(stored))
+        else if (wait !== undefined) this.#bound(stored, wait, reject)
+      }, reject)
+    })
+  }
+
+  /** The wait is over after so many ms, the saga is not. */
+  #bound(stored: Stored, wait: number, reject: (error: Error) => void): void {
+    const timer = this.#clock.timer(wait, () => {
+      this.#causeSoFar(stored).then(
+        (cause) => reject(new SagaUnfinishedError(stored.id, formatDuration(wait), cause)),
+        reject,
+      )
+    })
+    const stop = (): void => timer.cancel()
+    if (stored.n !== undefined) this.#waits.wait(stored.n, true).then(stop, stop)
+  }
+
+  async #causeSoFar({ n }: Stored): Promise<unknown> {
+    if (n === undefined) return undefined
+    const execution = this.#worker?.runs(n)
+    if (execution) return causeOf(execution.state, execution.thrown)
+    const saga = await this.#store.find({ n })
+    return saga && 'chunks' in saga ? causeOf(stateOf(saga)) : undefined
+  }
+
+  async #outcomeOf(stored: Stored): Promise<Outcome<never>> {
+    const { n } = stored
+    if (n === undefined) return tombstoneOutcome(stored) as Outcome<never>
+    const here = this.#worker?.runs(n) !== undefined
+    const ended = here || this.#closing ? undefined : await this.#readOutcome(n)
+    return (ended ?? (await this.#waits.wait(n, here))) as Outcome<never>
+  }
+
+  /** Undefined while the saga has not ended. */
+  async #readOutcome(n: number): Promise<Outcome | undefined> {
+    const saga = await this.#store.find({ n })
+    if (!saga || !('chunks' in saga)) {
+      return saga ? tombstoneOutcome({ id: saga.id, n: undefined, tombstone: saga }) : undefined
+    }
+    const state = stateOf(saga)
+    return isEnded(state) ? outcomeOf(saga.id, state) : undefined
+  }
+
+  // Looking and stepping in
+
+  /** One saga, or undefined: what its steps have come to, and what it waits for. */
+  get(id: string): Promise<SagaView | undefined> {
+    return this.#operators.get(id)
+  }
+
+  /** Sagas in pages, newest first. @example (await orchestrator.list({ stuck: true })).sagas */
+  list(options?: ListOptions): Promise<Page> {
+    return this.#operators.list(options)
+  }
+
+  /** Everything that happened to a saga, in order; undefined if there is none of this id. */
+  journal(id: string): Promise<readonly JournalEntry[] | undefined> {
+    return this.#operators.journal(id)
+  }
+
+  /**
+   * Turns a saga back. At once if it is queued; otherwise the rollbacks run.
+   *
+   * @throws SagaStateError `NOT_FOUND`, `ENDED`, `PAST_PIVOT`
+   */
+  cancel(id: string, reason: string, by?: ByWhom): Promise<'cancelled' | 'already_rolling_back'> {
+    return this.#operators.cancel(id, reason, by)
+  }
+
+  /** Ends the wait for the next attempt. @throws SagaStateError `NOT_FOUND`, `ENDED` */
+  retryNow(id: string, by?: ByWhom): Promise<void> {
+    return this.#operators.retryNow(id, by)
+  }
+
+  /**
+   * Settles a step by hand: its effect was undone, or it stands. The journal keeps who said so, and why.
+   *
+   * @throws SagaStateError `NOT_FOUND`, `ENDED`, `NOT_RESOLVABLE`
+   */
+  resolve(id: string, step: string, options: ResolveOptions): Promise<void> {
+    return this.#operators.resolve(id, step, options)
+  }
+
+  /**
+   * Moves an unfinished saga to another version of its definition, whose steps begin like those it has begun.
+   *
+   * @throws SagaStateError `NOT_FOUND`, `ENDED`, `NOT_REBINDABLE`
+   */
+  rebind(id: string, version: string, by?: ByWhom): Promise<void> {
+    return this.#operators.rebind(id, version, by)
+  }
+
+  /** Forgets ended sagas but for a tombstone each, so that a late duplicate does not run again. Returns how many. */
+  prune(options?: PruneOptions): Promise<number> {
+    return this.#operators.prune(options)
+  }
+
+  /** Counts by status, the workers, and what is wrong with the store. */
+  health(): Promise<Health> {
+    return this.#operators.health()
+  }
+
+  /** Watches. Returns the function that ends it. @example orchestrator.on('stuck', ({ saga, step }) => page(saga.id, step)) */
+  on<Name extends keyof Events>(name: Name, listener: Listener<Name>): () => void {
+    return this.#events.on(name, listener)
+  }
+
+  // What happened
+
+  #recorded(
+    id: string,
+    plan: { name: string; version: string },
+    entries: readonly Entry[],
+    at: number,
+  ): void {
+    const { name, version } = plan
+    const watched = this.#events.has('entry') || this.#events.has('stuck') || this.#events.has('late')
+    if (this.#log === silent && !watched) return
+    const saga = { id, name, version }
+    for (const entry of entries) {
+      if (this.#log !== silent) logEntry(this.#log, id, nameOf(plan), entry)
+      if (!watched) continue
+      this.#events.emit('entry', { saga, entry, at })
+      if (entry.type === 'late') this.#events.emit('late', { saga, step: entry.step })
+      if (entry.type === 'failed' && entry.stuck) {
+        const { step, failures, error } = entry
+        this.#events.emit('stuck', { saga, step, failures, message: error.message })
+      }
+    }
+  }
+
+  #departed(execution: Execution, how: Departure): void {
+    const { n, id, state, thrown } = execution
+    if (how === 'lost') return this.#waits.gone()
+    if (how === 'parked') return
+    if (this.#waits.isAwaited(n)) this.#waits.ended(n, outcomeOf(id, state, thrown))
+    if (this.#events.has('ended') && isEnded(state)) {
+      const { name, version } = state.plan
+      const status = state.status === 'committed' ? 'committed' : 'rolled_back'
+      this.#events.emit('ended', { saga: { id, name, version }, status })
+    }
+  }
+
+  #factAdded({ saga, state, entries, at }: Added): void {
+    if (entries.length === 0) return
+    this.#recorded(saga.id, saga.definition, entries, at)
+    if (isEnded(state)) this.#waits.ended(saga.n, outcomeOf(saga.id, state))
+    this.#worker?.runs(saga.n)?.notice()
+    this.#worker?.claim()
+  }
+
+  #landedLate(
+    execution: Execution,
+    step: string,
+    attempt: number,
+    output: Parameters<typeof lateFact>[3],
+  ): void {
+    this.#facts
+      .add({ n: execution.n }, (state) => lateFact(state, step, attempt, output))
+      .then(
+        (added) => this.#factAdded(added),
+        (err: unknown) => {
+          this.#log.error(
+            { event: 'late_success_lost', saga: execution.id, step, attempt, err },
+            'a commit took effect after it had been given up, and could not be journaled',
+          )
+        },
+      )
+  }
+
+  /** Says once of each blocked saga that it waits for its definition. */
+  #watchBlocked(): void {
+    this.#store.list({ blocked: true, order: 'oldest', limit: 100 }).then(
+      (rows) => {
+        for (const { n, id, definition } of rows) {
+          if (this.#blockedSeen.has(n)) continue
+          this.#blockedSeen.add(n)
+          const { name, version } = definition
+          this.#log.warn(
+            { event: 'blocked', saga: id, definition: `${name}@${version}` },
+            'no process offers its definition',
+          )
+          this.#events.emit('blocked', { saga: { id, name, version } })
+        }
+      },
+      () => {},
+    )
+    if (!this.#closing) this.#blockedTimer = this.#clock.timer(blockedInterval, () => this.#watchBlocked())
+  }
+
+  // The end
+
+  /**
+   * Stops claiming, gives what runs `drain` (default 10 s) to end, and closes the store. Unfinished sagas go on when it is opened again.
+   * Waits that are left reject with ClosedError (`CLOSED`).
+   */
+  close(options: { readonly drain?: Duration } = {}): Promise<void> {
+    this.#closing ??= this.#close(duration(options.drain ?? '10s', 'drain'))
+    return this.#closing
+  }
+
+  async #close(drain: number): Promise<void> {
+    this.#submitter.close()
+    this.#blockedTimer?.cancel()
+    await this.#worker?.stop(drain)
+    this.#waits.close()
+    this.#commits.stop()
+    await this.#store.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+const nameOf = ({ name, version }: { name: string; version: string }): string => `${name}@${version}`
+
+function definitionOf(given: unknown): Definition {
+  if (Array.isArray(given)) return anonymous(given as readonly ListStep<undefined>[]) as Definition
+  if (isDefinition(given)) return given
+  throw new BadInputError(
+    'the first argument is no definition',
+    'pass what saga(…) returned, or a list of steps',
+  )
+}
+
+/** A pruned saga has left its end, and nothing else. */
+function tombstoneOutcome({ id, tombstone }: Stored): Outcome {
+  if (tombstone?.status === 'committed') return { status: 'committed', outputs: {} }
+  return {
+    status: 'rolled_back',
+    error: new SagaRolledBackError(`saga ${id} was rolled back; it was pruned since`, {
+      sagaId: id,
+      reason: 'rejected',
+      rolledBack: [],
+    }),
+  }
+}

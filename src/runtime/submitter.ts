@@ -1,0 +1,239 @@
+/**
+ * Submitting: one write makes the saga durable and, where its turn has come and a place is free, starts it.
+ *
+ * Invariants
+ * - P1: it answers only once the saga is stored.
+ * - The same id with the same input finds the same saga, from any process, also where the answer to the first submit was lost.
+ * - Whatever is refused is refused before the write.
+ */
+import { createHash } from 'node:crypto'
+import type { Entry, Json, Submitted } from '../core/entry.js'
+import { BadInputError, ClosedError, SagaConflictError, StoreError } from '../core/errors.js'
+import { begin, type Call, decide, evolveAll } from '../core/index.js'
+import { canonical } from '../core/json.js'
+import type { Definition } from '../definition/definition.js'
+import type {
+  DefinitionRef,
+  Result,
+  Store,
+  StoredSaga,
+  SubmitWrite,
+  Summary,
+  Tombstone,
+} from '../store/store.js'
+import type { Clock } from './clock.js'
+import type { Begun, Execution } from './execution.js'
+import { intentOf } from './execution.js'
+import type { GroupCommit } from './group-commit.js'
+import { type Registry, refOf } from './registry.js'
+import { type SubmitOptions, submittedOf, validate } from './submission.js'
+import type { Worker } from './worker.js'
+
+/** A saga that is stored now. `n` is undefined where only its tombstone is left. */
+export interface Stored {
+  readonly id: string
+  readonly n: number | undefined
+  readonly tombstone?: Tombstone
+}
+
+/** Told at the very moment at which a saga is stored, before anything of it can end. */
+export type OnStored = (n: number, here: boolean) => void
+
+interface First {
+  readonly entries: readonly Entry[]
+  readonly calls: readonly Call[]
+}
+
+export interface SubmitterParts {
+  readonly store: Store
+  readonly commits: GroupCommit
+  readonly clock: Clock
+  readonly registry: Registry
+  readonly worker: Worker | undefined
+  /** Names this process, for lists that only it can run. */
+  readonly uid: string
+  recorded(id: string, definition: Definition, entries: readonly Entry[], at: number): void
+}
+
+const running: Summary = { status: 'running', stage: 'holding', stuck: false, late: false, dueIn: null }
+
+export class Submitter {
+  readonly #parts: SubmitterParts
+  readonly #refs = new WeakMap<Definition, DefinitionRef>()
+  #closed = false
+
+  constructor(parts: SubmitterParts) {
+    this.#parts = parts
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+
+  /** Makes a definition known, so that its sagas can be claimed here. */
+  register(definition: Definition): DefinitionRef {
+    const known = this.#refs.get(definition)
+    if (known) return known
+    const { store, registry, worker, uid } = this.#parts
+    if (definition.anonymous && store.durable) {
+      throw new BadInputError(
+        `a bare list has no name to find its functions by after a crash, and ${store.address} outlives the process`,
+        "give it a name: run(saga('book-trip', [ … ])), and pass it to open({ sagas: [ … ] })",
+        { code: 'ANONYMOUS' },
+      )
+    }
+    const { name, version, shape } = refOf(definition)
+    const ref = definition.anonymous ? { name: '.list', version: uid, shape } : { name, version, shape }
+    if (registry.add(definition, ref)) worker?.offer()
+    this.#refs.set(definition, ref)
+    return ref
+  }
+
+  /** Throws BadInputError, SagaConflictError, StoreError, ClosedError. */
+  submit(
+    definition: Definition,
+    input: unknown,
+    options: SubmitOptions | undefined,
+    onStored?: OnStored,
+  ): Promise<Stored> {
+    const accepted = validate(definition, input)
+    if (accepted instanceof Promise) {
+      return accepted.then((value) => this.#submit(definition, value, options, onStored))
+    }
+    return this.#submit(definition, accepted, options, onStored)
+  }
+
+  #submit(
+    definition: Definition,
+    input: unknown,
+    options: SubmitOptions | undefined,
+    onStored: OnStored | undefined,
+  ): Promise<Stored> {
+    if (this.#closed) throw new ClosedError('nothing was submitted')
+    const { clock, commits, worker, registry } = this.#parts
+    const ref = this.register(definition)
+    const uid = clock.id()
+    const submitted = submittedOf(definition, input, options, uid, clock)
+    if (definition.anonymous) registry.keepList(uid, definition)
+    const at = clock.now()
+    const reserved = worker?.reserve() === true
+    const first = reserved ? firstOf(definition, submitted, at) : undefined
+    const write: SubmitWrite = {
+      type: 'submit',
+      id: options?.id ?? uid,
+      uid,
+      definition: ref,
+      keys: submitted.keys,
+      deadline: submitted.deadline ?? null,
+      at,
+      entries: [submitted],
+      ...(worker && first
+        ? { start: { worker: worker.id, entries: first.entries, summary: running } }
+        : undefined),
+    }
+    return new Promise((resolve, reject) => {
+      commits.add(write, (result, error) => {
+        if (result?.type === 'applied' && result.n !== undefined) {
+          const here = this.#applied(definition, write, result, first, reserved)
+          onStored?.(result.n, here)
+          return resolve({ id: write.id, n: result.n })
+        }
+        if (reserved) worker?.unreserve()
+        registry.forgetList(uid)
+        if (result?.type === 'conflict')
+          return resolve(this.#existing(definition, write, submitted, onStored))
+        reject(refusedOf(write.id, result, error))
+      })
+    })
+  }
+
+  /** True if it runs here. */
+  #applied(
+    definition: Definition,
+    write: SubmitWrite,
+    result: Result & { readonly type: 'applied' },
+    first: First | undefined,
+    reserved: boolean,
+  ): boolean {
+    const { worker, recorded } = this.#parts
+    const { n, token } = result
+    const started =
+      worker && first && token !== undefined && n !== undefined && write.start?.worker === worker.id
+    if (!started) {
+      if (reserved) worker?.unreserve()
+      worker?.claim()
+      recorded(write.id, definition, write.entries, write.at)
+      return false
+    }
+    const entries = write.entries.concat(first.entries)
+    const submitted = write.entries[0] as Submitted
+    const state = evolveAll(begin(definition.plan, submitted), first.entries, write.at)
+    const tail = { seq: 0, at: write.at, entries }
+    const begun: Begun = { n, id: write.id, token, state, tail, summary: running }
+    const execution: Execution = worker.begin(definition, begun)
+    recorded(write.id, definition, entries, write.at)
+    if (first.calls.length > 0) execution.begin(first.calls)
+    else execution.resume()
+    return true
+  }
+
+  /** The id is taken: by the same saga, or by another. */
+  async #existing(
+    definition: Definition,
+    write: SubmitWrite,
+    submitted: Submitted,
+    onStored: OnStored | undefined,
+  ): Promise<Stored> {
+    const found = await this.#parts.store.find({ id: write.id })
+    if (!found) {
+      throw new StoreError(`saga ${write.id} vanished while it was submitted again`, {
+        code: 'STORE_UNAVAILABLE',
+        hint: 'submit again',
+      })
+    }
+    if (!isSame(found, definition, submitted.input)) {
+      throw new SagaConflictError(
+        write.id,
+        `there is a saga ${write.id} already, with another definition or other input`,
+      )
+    }
+    if (!('chunks' in found)) return { id: write.id, n: undefined, tombstone: found }
+    onStored?.(found.n, false)
+    return { id: write.id, n: found.n }
+  }
+}
+
+/** What a saga begins with. Where user code must be asked first (`when`), nothing: the execution will. */
+function firstOf(definition: Definition, submitted: Submitted, at: number): First {
+  const state = begin(definition.plan, submitted)
+  const decision = decide(state, at)
+  if (decision.do !== 'act' || decision.calls.some(({ conditional }) => conditional)) {
+    return { entries: [], calls: [] }
+  }
+  return { entries: decision.calls.map((call) => intentOf(call, state)), calls: decision.calls }
+}
+
+function isSame(found: StoredSaga | Tombstone, definition: Definition, input: Json | undefined): boolean {
+  const { name } = definition.plan
+  if (!('chunks' in found)) return found.inputHash === inputHash(name, input)
+  const first = found.chunks[0]?.entries[0]
+  if (found.definition.name !== name || first?.type !== 'submitted') return false
+  return inputHash(name, first.input) === inputHash(name, input)
+}
+
+/** What a tombstone remembers of the input. */
+export function inputHash(name: string, input: Json | undefined): string {
+  const text = input === undefined ? '' : canonical(input)
+  return createHash('sha256').update(`${name}\n${text}`).digest('hex')
+}
+
+function refusedOf(id: string, result: Result | undefined, error: Error | undefined): Error {
+  if (result?.type === 'refused') return result.error
+  return (
+    error ??
+    new StoreError(`saga ${id} was not stored`, {
+      code: 'STORE_UNAVAILABLE',
+      hint: 'submit again with the same id',
+    })
+  )
+}

@@ -1,0 +1,118 @@
+/**
+ * What an operator sees of a saga: read from the store, understood by the pure core, whether or not its definition is here.
+ */
+import type { Chunk, Entry, Json, StoredError } from '../core/entry.js'
+import { outputsOf, planOfShape, replay, type State, type Status, type WayBack } from '../core/index.js'
+import type { Definition } from '../definition/definition.js'
+import type { Obstacle, SagaRow, StoredSaga } from '../store/store.js'
+
+/** One saga in a list. */
+export interface SagaSummary {
+  readonly id: string
+  readonly name: string
+  readonly version: string
+  readonly status: Status
+  readonly stuck: boolean
+  readonly blocked: boolean
+  readonly late: boolean
+  /** ms since 1970. */
+  readonly submittedAt: number
+  readonly endedAt: number | null
+  /** When a waiting saga is due, ms since 1970. */
+  readonly dueAt: number | null
+}
+
+export interface StepView {
+  readonly name: string
+  readonly position: number
+  readonly pivot: boolean
+  readonly commit: 'idle' | 'skipped' | 'open' | 'waiting' | 'committed' | 'failed'
+  readonly rollback: 'idle' | 'open' | 'waiting' | 'done'
+  /** Calls of each direction so far. */
+  readonly commitAttempts: number
+  readonly rollbackAttempts: number
+  readonly inDoubt: boolean
+  readonly stuck: boolean
+  readonly output?: Json
+  /** What the last failed attempt said, of the direction that is under way. */
+  readonly error?: StoredError
+  /** When the next attempt is due, ms since 1970. */
+  readonly nextAt?: number
+}
+
+export interface SagaView extends SagaSummary {
+  readonly input: Json | undefined
+  readonly keys: readonly string[] | null
+  readonly shape: string
+  readonly deadline: number | null
+  readonly steps: readonly StepView[]
+  readonly outputs: Readonly<Record<string, Json>>
+  /** Why it turned back. */
+  readonly wayBack: WayBack | null
+  /** The sagas that it waits for, and the key they share (null: one of them has no keys). */
+  readonly waitsFor: readonly Pick<Obstacle, 'id' | 'key' | 'stuck' | 'blocked' | 'stage'>[]
+}
+
+/** A fact with its place in the journal. */
+export type JournalEntry = Entry & { readonly seq: number; readonly at: number }
+
+export const summaryOf = (row: SagaRow): SagaSummary => ({
+  id: row.id,
+  name: row.definition.name,
+  version: row.definition.version,
+  status: row.status,
+  stuck: row.stuck,
+  blocked: row.blocked,
+  late: row.late,
+  submittedAt: row.submittedAt,
+  endedAt: row.endedAt,
+  dueAt: row.dueAt,
+})
+
+/** The state of a stored saga. Its definition need not be here: shapes are stored. */
+export function stateOf(saga: StoredSaga, definition?: Definition): State {
+  const { name, version, shape } = saga.definition
+  return replay(definition?.plan ?? planOfShape(name, version, shape), saga.chunks)
+}
+
+export function viewOf(saga: StoredSaga, obstacles: readonly Obstacle[]): SagaView {
+  const state = stateOf(saga)
+  return {
+    ...summaryOf(saga),
+    input: state.input,
+    keys: state.keys,
+    shape: saga.definition.shape,
+    deadline: state.deadline ?? null,
+    steps: state.steps.map((_, index) => stepView(state, index)),
+    outputs: outputsOf(state),
+    wayBack: state.wayBack ?? null,
+    waitsFor: obstacles.map(({ id, key, stuck, blocked, stage }) => ({ id, key, stuck, blocked, stage })),
+  }
+}
+
+function stepView(state: State, index: number): StepView {
+  const step = state.steps[index]
+  const plan = state.plan.steps[index]
+  if (!step || !plan) throw new TypeError(`no step ${index}`)
+  const { commit, undo } = step
+  const back = undo.is !== 'idle'
+  const error = (back ? step.undoFailures.last : undefined) ?? step.commitFailures.last
+  const nextAt = undo.is === 'waiting' ? undo.until : commit.is === 'waiting' ? commit.until : undefined
+  return {
+    name: plan.name,
+    position: plan.position,
+    pivot: plan.pivot,
+    commit: commit.is,
+    rollback: undo.is,
+    commitAttempts: step.attempts,
+    rollbackAttempts: step.undoAttempts,
+    inDoubt: step.doubt && !step.spared && commit.is !== 'committed',
+    stuck: back ? step.undoFailures.stuck : step.commitFailures.stuck,
+    ...(step.output === undefined ? {} : { output: step.output }),
+    ...(error === undefined ? {} : { error }),
+    ...(nextAt === undefined ? {} : { nextAt }),
+  }
+}
+
+export const journalOf = (chunks: readonly Chunk[]): JournalEntry[] =>
+  chunks.flatMap(({ seq, at, entries }) => entries.map((entry) => ({ ...entry, seq, at })))

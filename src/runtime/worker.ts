@@ -1,0 +1,348 @@
+/**
+ * The worker: claims sagas and runs at most `concurrency` of them at once.
+ *
+ * Invariants
+ * - Memory is bounded by what runs here; the queue and all that waits lives in the store.
+ * - Nothing waits for a poll that this process could know of: a place that is given back asks for the next saga in the same flush.
+ * - A saga whose step has twice been open when a process died runs with nothing beside it, so that no innocent one is blamed
+ *   for the third time (P8).
+ * - When the lease is lost everything stops, nothing more is written, and the worker begins anew under another name.
+ */
+import { planOfShape, release, replay, suspected } from '../core/index.js'
+import type { Logger } from '../definition/context.js'
+import type { Definition } from '../definition/definition.js'
+import type { Claimed, Result, Store, StoredSaga } from '../store/store.js'
+import type { Clock, Timer } from './clock.js'
+import { type Begun, type Departure, Execution, type Host } from './execution.js'
+import type { GroupCommit } from './group-commit.js'
+import { Lease } from './lease.js'
+import type { Registry } from './registry.js'
+
+/** How often an idle worker looks for what others submitted, in ms; half of it is jitter. */
+const pollInterval = 200
+
+/** What a worker needs of the orchestrator around it, and tells it. */
+export type Surroundings = Omit<
+  Host,
+  'mayCall' | 'leaving' | 'staying' | 'left' | 'giveBack' | 'definitionOf'
+> & {
+  readonly store: Store
+  readonly registry: Registry
+  readonly log: Logger
+  /** An execution left; `lost` ones go on elsewhere. */
+  departed(execution: Execution, how: Departure): void
+  /** The functions of a bare list are no longer needed. */
+  forgetList(uid: string): void
+}
+
+export interface WorkerOptions {
+  readonly concurrency: number
+  /** ms. */
+  readonly lease: number
+}
+
+export class Worker implements Host {
+  readonly clock: Clock
+  readonly commits: GroupCommit
+  readonly grace: number
+  readonly find: Host['find']
+  readonly recorded: Host['recorded']
+  readonly landedLate: Host['landedLate']
+  readonly logFor: Host['logFor']
+  readonly refused: Host['refused']
+  id: string
+  readonly #around: Surroundings
+  readonly #options: WorkerOptions
+  readonly #running = new Map<number, Execution>()
+  /** Places promised to submits that start at once, and to sagas that the claim under way may bring. */
+  #reserved = 0
+  /** Executions whose last write is under way: their places are free as soon as it lands. */
+  readonly #leaving = new Set<Execution>()
+  #suspects: Execution[] = []
+  #alone: Execution | undefined
+  #lease: Lease | undefined
+  #claiming = false
+  #claimAgain = false
+  #backlog = true
+  #adopt = false
+  #wake: Timer | undefined
+  #stopped = false
+  #idle: (() => void) | undefined
+
+  constructor(around: Surroundings, options: WorkerOptions) {
+    this.#around = around
+    this.#options = options
+    this.clock = around.clock
+    this.commits = around.commits
+    this.grace = around.grace
+    this.find = around.find
+    this.recorded = around.recorded
+    this.landedLate = around.landedLate
+    this.logFor = around.logFor
+    this.refused = around.refused
+    this.id = around.clock.id()
+  }
+
+  /** Joins the store and begins to claim. Throws StoreError if the store does not answer. */
+  async start(): Promise<void> {
+    const { lease } = this.#options
+    this.#lease = new Lease(
+      this.clock,
+      lease,
+      () => this.#renew(),
+      (why) => this.#lost(why),
+    )
+    await this.#join()
+    this.claim()
+  }
+
+  /** What this process runs has grown. The order of writes makes it known before whatever is submitted next. */
+  offer(): void {
+    if (this.#stopped) return
+    this.#join().then(
+      () => this.claim(),
+      // The claim that follows finds nothing until a later join succeeds: the lease's loss leads there.
+      (error: unknown) =>
+        this.#around.log.warn({ event: 'join_failed', err: error }, 'offers not stored yet'),
+    )
+  }
+
+  get runningCount(): number {
+    return this.#running.size
+  }
+
+  runs(n: number): Execution | undefined {
+    return this.#running.get(n)
+  }
+
+  // Places
+
+  /** Takes a place for a saga that is about to be submitted; false if it has to queue. */
+  reserve(): boolean {
+    if (this.#stopped || this.#backlog || this.#free() <= 0 || this.#lease?.holds !== true) return false
+    this.#reserved++
+    return true
+  }
+
+  unreserve(): void {
+    this.#reserved--
+    if (this.#free() === 1) this.claim()
+  }
+
+  /** A submit that had reserved a place started at once. */
+  begin(definition: Definition, begun: Begun): Execution {
+    this.#reserved--
+    const execution = new Execution(this, definition, begun)
+    this.#running.set(begun.n, execution)
+    return execution
+  }
+
+  #free(): number {
+    if (this.#alone || this.#suspects.length > 0) return 0
+    return this.#options.concurrency - this.#running.size - this.#reserved + this.#leaving.size
+  }
+
+  // Host
+
+  mayCall(): boolean {
+    return this.#lease?.holds === true
+  }
+
+  definitionOf(saga: StoredSaga): Definition | undefined {
+    const first = saga.chunks[0]?.entries[0]
+    return this.#around.registry.find(saga.definition, first?.type === 'submitted' ? first.uid : '')
+  }
+
+  leaving(execution: Execution): void {
+    this.#leaving.add(execution)
+    this.claim()
+  }
+
+  staying(execution: Execution): void {
+    this.#leaving.delete(execution)
+  }
+
+  left(execution: Execution, how: Departure): void {
+    this.#leaving.delete(execution)
+    this.#running.delete(execution.n)
+    if (this.#alone === execution) this.#alone = undefined
+    if (how === 'ended' && execution.definition.anonymous) this.#around.forgetList(execution.state.uid)
+    this.#around.departed(execution, how)
+    if (how === 'lost') this.claim()
+    this.#runSuspect()
+    if (this.#running.size === 0) this.#idle?.()
+  }
+
+  // Claims
+
+  /** Asks for as many sagas as there are places, unless it is asking already. */
+  claim(): void {
+    if (this.#stopped || this.#lease?.holds !== true) return
+    if (this.#claiming) {
+      this.#claimAgain = true
+      return
+    }
+    this.#claiming = true
+    this.#claimAgain = false
+    const free = Math.max(0, this.#free())
+    // Where nothing was left to claim, ask for one: a claim holds its places back from the submits that come meanwhile.
+    const limit = this.#backlog ? free : Math.min(1, free)
+    this.#reserved += limit
+    this.commits.add({ type: 'claim', worker: this.id, limit }, (result, error) => {
+      this.#reserved -= limit
+      this.#claiming = false
+      if (result?.type === 'claimed') this.#claimed(result, limit)
+      else this.#unclaimed(error)
+    })
+  }
+
+  #claimed(result: Result & { type: 'claimed' }, limit: number): void {
+    for (const claimed of result.sagas) this.#run(claimed)
+    for (const n of result.noticed) this.#running.get(n)?.notice()
+    this.#backlog = limit > 0 ? result.sagas.length === limit : this.#backlog
+    this.#runSuspect()
+    if (this.#adopt) this.#adoptOwn()
+    if (this.#claimAgain || (limit > 0 && result.sagas.length === limit)) {
+      if (this.#free() > 0) return this.claim()
+    }
+    this.#sleep(result.dueIn)
+  }
+
+  #unclaimed(error: Error | undefined): void {
+    if (this.#stopped) return
+    // Nobody knows whether the claim gave sagas: look for what is ours and does not run.
+    if (error) this.#adopt = true
+    this.#sleep(null)
+  }
+
+  #sleep(dueIn: number | null): void {
+    if (this.#stopped) return
+    this.#wake?.cancel()
+    const poll = pollInterval / 2 + (this.clock.random() * pollInterval) / 2
+    this.#wake = this.clock.timer(dueIn === null ? poll : Math.min(poll, dueIn), () => this.claim())
+  }
+
+  #run({ saga, token }: Claimed): void {
+    const tail = saga.chunks.at(-1)
+    if (!tail || this.#running.has(saga.n)) return
+    const definition = this.definitionOf(saga)
+    if (!definition) return this.giveBack(saga, token)
+    const summary = {
+      status: saga.status,
+      stage: saga.stage,
+      stuck: saga.stuck,
+      late: saga.late,
+      dueIn: null,
+    }
+    const state = replay(definition.plan, saga.chunks)
+    const execution = new Execution(this, definition, { n: saga.n, id: saga.id, token, state, tail, summary })
+    this.#running.set(saga.n, execution)
+    if (suspected(state)) this.#suspects.push(execution)
+    else execution.resume()
+  }
+
+  /** Owned, but with a definition that is not here (any more): somebody else may run it. */
+  giveBack(saga: StoredSaga, token: number): void {
+    const tail = saga.chunks.at(-1)
+    if (!tail) return
+    const { name, version, shape } = saga.definition
+    const state = replay(planOfShape(name, version, shape), saga.chunks)
+    const at = this.clock.now()
+    const entries = release(state, at)
+    const { status, stage, stuck, late } = saga
+    const summary = { status, stage, stuck, late, dueIn: 0 }
+    const { keys } = state
+    // With nothing to say it writes again what stands: a row changes only together with its journal.
+    const chunk =
+      entries.length > 0 ? { seq: tail.seq + 1, at, entries, replace: false } : { ...tail, replace: true }
+    this.commits.add({ type: 'append', n: saga.n, token, ...chunk, summary, keys }, () => {})
+  }
+
+  #runSuspect(): void {
+    const next = this.#suspects[0]
+    if (!next || this.#alone || this.#stopped) return
+    if (this.#running.size > this.#suspects.length) return
+    this.#suspects.shift()
+    this.#alone = next
+    next.resume()
+  }
+
+  /** Runs what is ours in the store and not here: what a claim gave whose answer was lost. */
+  #adoptOwn(): void {
+    this.#adopt = false
+    this.#ownUnrun().catch(() => {
+      this.#adopt = true
+    })
+  }
+
+  async #ownUnrun(): Promise<void> {
+    const worker = this.id
+    for (const { n, token } of await this.#around.store.owned(worker)) {
+      const saga = this.#running.has(n) ? undefined : await this.find(n)
+      if (this.#stopped || worker !== this.id) return
+      if (saga && 'chunks' in saga && saga.token === token && saga.owner === worker)
+        this.#run({ saga, token })
+    }
+  }
+
+  // The lease
+
+  async #join(): Promise<void> {
+    const { lease } = this.#options
+    await this.commits.write({ type: 'join', worker: this.id, lease, offers: this.#around.registry.refs })
+  }
+
+  async #renew(): Promise<boolean> {
+    const result = await this.commits.write({ type: 'renew', worker: this.id, lease: this.#options.lease })
+    return result.type === 'applied'
+  }
+
+  #lost(why: string): void {
+    const { log } = this.#around
+    log.error({ event: 'lease_lost', worker: this.id, running: this.#running.size }, `worker stopped: ${why}`)
+    const former = this.id
+    for (const execution of [...this.#running.values()]) execution.lose(why)
+    this.#suspects = []
+    if (this.#stopped) return
+    this.id = this.clock.id()
+    this.commits.add({ type: 'leave', worker: former }, () => {})
+    this.#restart()
+  }
+
+  #restart(): void {
+    if (this.#stopped) return
+    this.start().catch(() => {
+      this.#lease?.stop()
+      this.clock.timer(1_000, () => this.#restart())
+    })
+  }
+
+  // The end
+
+  /** Stops claiming; resolves once nothing runs any more, or after `drain` ms. Then what is left is given up. */
+  async stop(drain: number): Promise<void> {
+    this.#stopped = true
+    this.#wake?.cancel()
+    for (const suspect of this.#suspects) suspect.lose('the process closes down')
+    this.#suspects = []
+    await this.#drained(drain)
+    for (const execution of [...this.#running.values()]) execution.release()
+    await this.#drained(2_000)
+    for (const execution of [...this.#running.values()]) execution.lose('the process closes down')
+    this.#lease?.stop()
+    await this.commits.write({ type: 'leave', worker: this.id }).catch(() => {
+      // The store is gone too; the lease runs out by itself.
+    })
+  }
+
+  #drained(within: number): Promise<void> {
+    if (this.#running.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = this.clock.timer(within, resolve)
+      this.#idle = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
+  }
+}
