@@ -1,0 +1,118 @@
+/**
+ * `backstep simulate`: the simulation as a command.
+ *
+ * Invariants
+ * - Exit codes: 0 only where every trip ended whole or undone and every kill really happened; 1 where not; 2 for an option or a
+ *   store that was refused before any effect; 130 and 143 after SIGINT and SIGTERM.
+ * - The first signal ends the run gracefully, the second at once.
+ */
+import { type Command, Option } from 'commander'
+import { BackstepError } from '../index.js'
+import { paintFor, showProgress, summaryOf } from './display.js'
+import type { GivenOptions } from './options.js'
+import { type Report, type Run, simulate } from './run.js'
+
+export interface SimulateFlags extends GivenOptions {
+  readonly json?: boolean | undefined
+}
+
+/** Adds `simulate` to a program; its action sets `process.exitCode`. */
+export function registerSimulate(program: Command): void {
+  program
+    .command('simulate')
+    .description(
+      'book trips at three services that fail at random, and check that each one is whole or undone',
+    )
+    .addOption(new Option('--sagas <n>', 'how many trips').default('1000'))
+    .addOption(new Option('--failure-rate <rate>', 'chance of each call to fail, 0 to 0.9').default('0.05'))
+    .addOption(new Option('--seed <n>', 'the same seed draws the same trips and faults (default: random)'))
+    .addOption(new Option('--concurrency <n>', 'trips under way at a time; 1 is serial').default('1'))
+    .addOption(new Option('--keys <n>', 'so many travellers as keys: trips of one never overlap'))
+    .addOption(new Option('--store <address>', 'where sagas are kept (default: a new SQLite file)'))
+    .addOption(new Option('--kill <n>', "kill the orchestrator's process so many times").default('0'))
+    .addOption(new Option('--json', 'print one line of JSON at the end'))
+    .action(async (flags: SimulateFlags) => {
+      process.exitCode = await simulateCommand(flags)
+    })
+}
+
+/** Runs the simulation with flags as they were typed, talks to the terminal, and returns the exit code. */
+export async function simulateCommand(flags: SimulateFlags): Promise<number> {
+  const stop = new StopSignals()
+  let hide = (): void => {}
+  const began = (run: Run): void => {
+    announce(run)
+    hide = showProgress(run)
+  }
+  try {
+    const report = await simulate(flags, { began, stop: stop.signal })
+    hide()
+    print(report, flags)
+    return stop.exitCode ?? codeOf(report, Number(flags.kill ?? 0))
+  } catch (error) {
+    hide()
+    const { text, code } = failureOf(error)
+    process.stderr.write(`${paintFor(process.stderr).red('error')}: ${text}\n`)
+    return code
+  } finally {
+    stop.dispose()
+  }
+}
+
+function announce({ options, store }: Run): void {
+  const { sagas, failureRate, seed, concurrency, keys, kill } = options
+  const parts = [
+    `${sagas} trips`,
+    `${failureRate * 100}% of all calls fail`,
+    concurrency === 1 ? 'one at a time' : `${concurrency} at a time`,
+    ...(keys > 0 ? [`${keys} travellers as keys`] : []),
+    ...(kill > 0 ? [`${kill} kills`] : []),
+    `seed ${seed}`,
+    store,
+  ]
+  process.stderr.write(`${parts.join(', ')}\n`)
+}
+
+function print(report: Report, { json, kill }: SimulateFlags): void {
+  const stream = json ? process.stderr : process.stdout
+  stream.write(`${summaryOf(report, Number(kill ?? 0), paintFor(stream))}\n`)
+  if (json) process.stdout.write(`${JSON.stringify(report)}\n`)
+}
+
+const codeOf = (report: Report, kill: number): number =>
+  report.violations === 0 && report.unfinished === 0 && report.kills === kill ? 0 : 1
+
+/** Bad options and stores that cannot be had were refused before any effect; anything else is a failure. */
+function failureOf(error: unknown): { text: string; code: number } {
+  if (!(error instanceof BackstepError)) return { text: String((error as Error)?.stack ?? error), code: 1 }
+  const usage =
+    error.code === 'BAD_INPUT' || (error.code.startsWith('STORE_') && error.code !== 'STORE_UNAVAILABLE')
+  return { text: error.message, code: usage ? 2 : 1 }
+}
+
+const signals = { SIGINT: 130, SIGTERM: 143 } as const
+
+class StopSignals {
+  readonly #controller = new AbortController()
+  exitCode: number | undefined
+
+  constructor() {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, this.#stop)
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  readonly #stop = (name: NodeJS.Signals): void => {
+    const code = signals[name as keyof typeof signals]
+    if (this.exitCode !== undefined) process.exit(code)
+    this.exitCode = code
+    process.stderr.write('\nstopping; once more to stop at once\n')
+    this.#controller.abort()
+  }
+
+  dispose(): void {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, this.#stop)
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * A simulation without kills: the orchestrator runs in this process.
+ */
+import { Orchestrator } from '../index.js'
+import type { Verdict } from './audit.js'
+import { monotonic } from './clock.js'
+import { feed } from './feed.js'
+import { endsOf, orchestratorOptions, settle } from './orchestrator.js'
+import type { Run } from './run.js'
+import { bookTrip } from './trip.js'
+
+/** Books all trips, waits until every call has settled, and says what each saga came to. */
+export async function runHere(run: Run): Promise<Verdict[]> {
+  const { options, services, tally, stop } = run
+  const definition = bookTrip(options, (call) => services.call(call))
+  const orchestrator = await Orchestrator.open(
+    run.store,
+    orchestratorOptions(definition, options.concurrency),
+  )
+  try {
+    await feed(
+      orchestrator,
+      definition,
+      { ...options, run: run.name, trips: tally.pending(options.sagas) },
+      tally,
+      stop,
+    )
+    run.booked = monotonic()
+    if (stop.aborted) return tally.verdicts(options)
+    await services.settled()
+    await settle(orchestrator, run.name, stop)
+    return tally.verdicts(options, await endsOf(orchestrator, run.name))
+  } finally {
+    await orchestrator.close()
+  }
+}

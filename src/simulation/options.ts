@@ -1,0 +1,95 @@
+/**
+ * The options of a simulation: what they mean, their defaults, and what is refused before any effect.
+ */
+import { BadInputError } from '../index.js'
+import { randomSeed } from './clock.js'
+
+export interface SimulationOptions {
+  /** How many trips to book. */
+  readonly sagas: number
+  /** The chance of each call, of either direction, to fail. */
+  readonly failureRate: number
+  /** The same seed books the same trips and draws the same faults. */
+  readonly seed: number
+  /** How many trips may be under way at a time. 1: one after the other, in order of submission. */
+  readonly concurrency: number
+  /** Travellers as keys: the trips of one traveller never overlap. 0: each trip has a key of its own, if any may overlap. */
+  readonly keys: number
+  /** Address of the orchestrator's store; undefined: a new SQLite file in the run's folder. */
+  readonly store: string | undefined
+  /** How often the orchestrator's process is killed. 0: it runs in this process. */
+  readonly kill: number
+}
+
+/** As they come from a command line or a caller: text or numbers, absent for the default. */
+export type GivenOptions = { readonly [Name in keyof SimulationOptions]?: string | number | undefined }
+
+interface Rule {
+  readonly flag: string
+  readonly least: number
+  readonly most: number
+  readonly whole: boolean
+  readonly why: string
+}
+
+const rules = {
+  sagas: { flag: '--sagas', least: 1, most: 1_000_000, whole: true, why: 'a million trips take hours' },
+  failureRate: {
+    flag: '--failure-rate',
+    least: 0,
+    most: 0.9,
+    whole: false,
+    why: 'where every rollback fails, no trip ever ends',
+  },
+  seed: {
+    flag: '--seed',
+    least: 0,
+    most: Number.MAX_SAFE_INTEGER,
+    whole: true,
+    why: 'any whole number will do',
+  },
+  concurrency: { flag: '--concurrency', least: 1, most: 1_024, whole: true, why: '1 books trip after trip' },
+  keys: { flag: '--keys', least: 1, most: 1_000_000, whole: true, why: 'it is the number of travellers' },
+  kill: { flag: '--kill', least: 0, most: 1_000, whole: true, why: '0 kills nobody' },
+} as const satisfies Record<string, Rule>
+
+/** Reads and checks all of them. Throws BadInputError (`BAD_INPUT`) naming the flag, what was wrong with it, and what would do. */
+export function readOptions(given: GivenOptions): SimulationOptions {
+  const kill = read(given.kill, 0, rules.kill)
+  return {
+    sagas: read(given.sagas, 1_000, rules.sagas),
+    failureRate: read(given.failureRate, 0.05, rules.failureRate),
+    seed: read(given.seed, randomSeed, rules.seed),
+    concurrency: read(given.concurrency, 1, rules.concurrency),
+    keys: read(given.keys, () => 0, rules.keys),
+    store: readStore(given.store, kill),
+    kill,
+  }
+}
+
+function read(given: string | number | undefined, fallback: number | (() => number), rule: Rule): number {
+  if (given === undefined) return typeof fallback === 'number' ? fallback : fallback()
+  const value = typeof given === 'string' && /^\d+(\.\d+)?$/.test(given.trim()) ? Number(given) : given
+  if (typeof value === 'number' && value >= rule.least && value <= rule.most) {
+    if (!rule.whole || Number.isInteger(value)) return value
+  }
+  const kind = rule.whole ? 'a whole number' : 'a number'
+  throw new BadInputError(
+    `${rule.flag} ${JSON.stringify(given)}: not ${kind} from ${rule.least} to ${rule.most}`,
+    rule.why,
+  )
+}
+
+function readStore(given: string | number | undefined, kill: number): string | undefined {
+  if (given === undefined) return undefined
+  if (typeof given !== 'string' || given.trim() === '') {
+    throw new BadInputError('--store: empty', 'name a store, such as sqlite:trips.db, or leave it out')
+  }
+  if (kill > 0 && given.startsWith('memory:')) {
+    throw new BadInputError(
+      `--store ${given} --kill ${kill}: nothing survives in memory`,
+      'use sqlite:trips.db',
+    )
+  }
+  return given
+}

@@ -1,0 +1,129 @@
+/**
+ * The simulation as a command: what goes where, the exit codes, kills, and signals.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { Report } from '#dist/simulation/index.js'
+
+const script = fileURLToPath(new URL('simulate.mjs', import.meta.url))
+const folders: string[] = []
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+})
+
+const start = (...flags: string[]) =>
+  spawn(process.execPath, [script, 'simulate', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
+
+async function finish(child: ReturnType<typeof start>) {
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'exit'),
+  ])
+  return { stdout, stderr, code: code as number }
+}
+
+function reportOf(stdout: string): Report {
+  const report = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as Report
+  folders.push(report.books)
+  return report
+}
+
+test('a table for people on stdout, talk on stderr', async () => {
+  const { stdout, stderr, code } = await finish(start('--sagas', '20', '--seed', '5'))
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/committed\s+│\s+\d+/)
+  expect(stdout).toContain('Every trip is whole or wholly undone')
+  expect(stderr).toContain('20 trips, 5% of all calls fail, one at a time, seed 5')
+  // Not a terminal: no colours, no bar.
+  expect(stdout + stderr).not.toContain('\u001b')
+  folders.push(/books (\S+)/.exec(stdout)?.[1] ?? '')
+})
+
+test('--json: the last line of stdout is one object with all the figures', async () => {
+  const { stdout, code } = await finish(start('--sagas', '20', '--seed', '5', '--json'))
+  expect(code).toBe(0)
+  const report = reportOf(stdout)
+  expect(report).toMatchObject({ sagas: 20, unfinished: 0, violations: 0, kills: 0, seed: 5 })
+  for (const figure of [
+    'committed',
+    'rolledBack',
+    'commitFailures',
+    'rollbackFailures',
+    'timeouts',
+    'seconds',
+    'sagasPerSecond',
+  ]) {
+    expect(report).toHaveProperty(figure, expect.any(Number))
+  }
+  expect(report.store).toMatch(/^sqlite:/)
+})
+
+test.each([
+  [['--sagas', '0'], '--sagas'],
+  [['--failure-rate', '1'], '--failure-rate'],
+  [['--kill', '2', '--store', 'memory:'], 'memory'],
+  [['--store', 'nowhere:7'], 'nowhere:7'],
+])('%j: refused with a hint, code 2, nothing on stdout', async (flags, named) => {
+  const { stdout, stderr, code } = await finish(start(...flags))
+  expect([code, stdout]).toEqual([2, ''])
+  expect(stderr).toContain(named)
+  expect(stderr).toContain('hint:')
+})
+
+describe('--kill', () => {
+  test.each([
+    ['spread over a run', ['--sagas', '60', '--kill', '4']],
+    ['more kills than trips', ['--sagas', '2', '--kill', '5']],
+    ['side by side, with keys', ['--sagas', '150', '--kill', '4', '--concurrency', '16', '--keys', '10']],
+  ])(
+    '%s: every kill happens, every trip ends whole or undone',
+    async (_, flags) => {
+      const { stdout, stderr, code } = await finish(start(...flags, '--failure-rate', '0.1', '--json'))
+      const report = reportOf(stdout)
+      expect(report, stderr).toMatchObject({
+        unfinished: 0,
+        violations: 0,
+        details: [],
+        kills: Number(flags[3]),
+      })
+      expect(code).toBe(0)
+    },
+    60_000,
+  )
+})
+
+describe('signals', () => {
+  /** Waits until trips are being booked. */
+  async function going(child: ReturnType<typeof start>): Promise<void> {
+    let seen = ''
+    for await (const chunk of child.stderr.iterator({ destroyOnReturn: false })) {
+      seen += String(chunk)
+      if (/[1-9]\d*\/\d+ trips/.test(seen)) return
+    }
+    throw new Error(`it ended before it was going: ${seen}`)
+  }
+
+  test.each([
+    ['SIGINT', 130, []],
+    ['SIGTERM', 143, []],
+    ['SIGINT', 130, ['--kill', '3']],
+  ] as const)(
+    '%s ends it gracefully with code %i (%j)',
+    async (signal, expected, flags) => {
+      const child = start('--sagas', '100000', '--json', ...flags)
+      await going(child)
+      child.kill(signal)
+      const { stdout, code } = await finish(child)
+      const report = reportOf(stdout)
+      expect(code).toBe(expected)
+      expect(report).toMatchObject({ interrupted: true, violations: 0 })
+      expect(report.unfinished).toBeGreaterThan(0)
+    },
+    40_000,
+  )
+})

@@ -1,0 +1,91 @@
+/**
+ * Whole simulations, small: serial, keyed, side by side, in memory and on SQLite, with few faults and with many.
+ */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Orchestrator, saga } from 'backstep'
+import { afterEach, expect, test } from 'vitest'
+import { type GivenOptions, type Report, simulate, type Watch } from '#dist/simulation/index.js'
+
+const folders: string[] = []
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+})
+
+async function run(options: GivenOptions, watch?: Watch): Promise<Report> {
+  const report = await simulate(options, watch)
+  folders.push(report.books)
+  return report
+}
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'backstep-simulate-'))
+  folders.push(folder)
+  return folder
+}
+
+const clean = { unfinished: 0, violations: 0, details: [], interrupted: false }
+
+test.each<[string, GivenOptions]>([
+  ['serial, on SQLite', { sagas: 60 }],
+  ['serial, in memory', { sagas: 60, store: 'memory:' }],
+  ['16 at a time, a key each', { sagas: 150, concurrency: 16 }],
+  ['16 at a time, 4 travellers as keys', { sagas: 100, concurrency: 16, keys: 4 }],
+  ['half of all calls fail', { sagas: 60, concurrency: 16, failureRate: 0.5, store: 'memory:' }],
+])('%s: every trip ends whole or undone', async (_, options) => {
+  const report = await run({ failureRate: 0.15, seed: 4, ...options })
+  expect(report).toMatchObject(clean)
+  expect(report.committed + report.rolledBack).toBe(options.sagas)
+  expect(report.commitFailures).toBeGreaterThan(0)
+  // Both ends were met, or the run has shown nothing.
+  expect(Math.min(report.committed, report.rolledBack)).toBeGreaterThan(0)
+})
+
+test('without faults all commit', async () => {
+  const report = await run({ sagas: 40, failureRate: 0, concurrency: 8, store: 'memory:' })
+  expect(report).toMatchObject({
+    ...clean,
+    committed: 40,
+    commitFailures: 0,
+    rollbackFailures: 0,
+    timeouts: 0,
+  })
+})
+
+test('the store of a run stays, and can be looked into', async () => {
+  const report = await run({ sagas: 5, failureRate: 0, seed: 1 })
+  expect(existsSync(report.store.replace('sqlite:', ''))).toBe(true)
+  await using orchestrator = await Orchestrator.open(report.store, { work: false, log: false })
+  const { sagas } = await orchestrator.list()
+  expect(sagas.map(({ status }) => status)).toEqual(Array(5).fill('committed'))
+})
+
+test('two runs share a store, one after the other', async () => {
+  const store = `sqlite:${join(temporaryFolder(), 'shared.db')}`
+  for (const seed of [1, 1]) expect(await run({ sagas: 10, seed, store })).toMatchObject(clean)
+})
+
+test('a store with unfinished sagas is refused, and left as it is', async () => {
+  const store = `sqlite:${join(temporaryFolder(), 'busy.db')}`
+  const other = saga('other').step('wait', { commit: () => null, rollback: () => {} })
+  const orchestrator = await Orchestrator.open(store, { work: false, log: false })
+  await orchestrator.submit(other, undefined, { id: 'mine' })
+  await orchestrator.close()
+  await expect(simulate({ sagas: 5, store })).rejects.toMatchObject({
+    code: 'BAD_INPUT',
+    message: expect.stringContaining('mine'),
+  })
+})
+
+test('stopped in the middle: it ends soon, says so, and what had ended is whole or undone', async () => {
+  const stop = new AbortController()
+  const began: Watch['began'] = ({ tally }) => {
+    const look = setInterval(() => tally.answered >= 5 && stop.abort(), 5)
+    stop.signal.addEventListener('abort', () => clearInterval(look))
+  }
+  const report = await run({ sagas: 100_000, seed: 2, failureRate: 0 }, { began, stop: stop.signal })
+  expect(report).toMatchObject({ interrupted: true, violations: 0 })
+  expect(report.committed).toBeGreaterThanOrEqual(5)
+  expect(report.unfinished).toBe(100_000 - report.committed)
+})
