@@ -32,6 +32,7 @@ export const arrows: Readonly<Record<string, readonly string[]>> = {
 /** Files that may read time, chance or ids although they are not the runtime's clock, and why. */
 export const clocks: Readonly<Record<string, string>> = {
   'runtime/clock.ts': 'it is the clock',
+  'simulation/clock.ts': 'services take time, and kills come at any moment',
 }
 
 interface Import {
