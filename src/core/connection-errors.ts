@@ -18,7 +18,8 @@ export const lostAnswerCodes: ReadonlySet<string> = new Set([
   // Sockets. With `syscall: 'connect'` they were never sent, see neverSent.
   'ECONNRESET',
   'ECONNABORTED', // also the timeout of axios
-  'ECONNCLOSED',
+  'ECONNCLOSED', // tedious
+  'ECANCEL', // tedious
   'ECANCELED',
   'EHOSTDOWN',
   'EHOSTUNREACH',
@@ -76,28 +77,27 @@ export const lostAnswerCodes: ReadonlySet<string> = new Set([
   'P1017',
 ])
 
-/** An answer that came and cannot be read: `HPE_` is Node's parser of HTTP. */
-const lostAnswerPrefixes = ['HPE_']
+/** `HPE_`: an answer that Node's parser of HTTP cannot read. `SQLITE_IOERR`: a disk that did not say whether it wrote. */
+export const lostAnswerPrefixes: readonly string[] = ['HPE_', 'SQLITE_IOERR']
 
 /** Names of errors that mean a lost answer, for those that carry no code. */
 export const lostAnswerNames: ReadonlySet<string> = new Set([
   'AbortError',
   'TimeoutError',
-  'ConnectionClosedError',
-  'DisconnectsClientError',
+  'MaxRetriesPerRequestError', // ioredis
   'MongoNetworkError',
   'MongoNetworkTimeoutError',
   'MongoOperationTimeoutError',
-  'SocketClosedUnexpectedlyError',
-  'SocketTimeoutError',
 ])
 
-/** Messages of drivers that give neither: pg, ioredis. Compared from the beginning. */
+/** Messages of drivers that give neither: pg, ioredis, node-redis. Compared from the beginning. */
 export const lostAnswerMessages: readonly string[] = [
   'Connection terminated',
   'Query read timeout',
   'Connection is closed.',
   'Command timed out',
+  'Socket closed unexpectedly',
+  'Disconnects client',
 ]
 
 /** A gateway got no answer from the service behind it. */

@@ -6,11 +6,11 @@
  * - A chain of n steps costs n: builders of one chain share a track, and only a second branch copies it.
  * - Without a step it is no definition yet: reading its plan is refused.
  */
-import { indexPositions, maxSteps, type Plan, shapeOf } from '../core/plan.js'
+import { indexPositions, maxSteps, type Plan, type StepPlan, shapeOf } from '../core/plan.js'
 import type { Definition, StepFunctions } from './definition.js'
 import { article, type Options, refuse } from './lint.js'
 import type { SagaHead } from './lint-saga.js'
-import { type LintedStep, lintStep } from './lint-step.js'
+import { type LintedStep, lintStep, type Standing } from './lint-step.js'
 
 /** The steps of a chain of builders. Only the builder at its end may add to it. */
 class Track {
@@ -63,7 +63,14 @@ export class Builder implements Definition {
   }
 
   step(name: unknown, options: unknown): Builder {
-    return this.#add([[name, options]], false)
+    return this.#add([[name, options]], 'step')
+  }
+
+  /** A step of a list, which may carry its name among its options. */
+  item(index: number, options: unknown): Builder {
+    const name =
+      typeof options === 'object' && options !== null && 'name' in options ? options.name : undefined
+    return this.#add([[name ?? `step-${index + 1}`, options]], 'item')
   }
 
   parallel(members: unknown): Builder {
@@ -76,26 +83,24 @@ export class Builder implements Definition {
       )
     }
     const entries = Object.entries(members as Options)
-    if (entries.length === 0)
+    if (entries.length === 0) {
       return refuse(place, 'a parallel group has no steps', 'remove it, or add step({ … }) to it')
-    return this.#add(entries, true)
+    }
+    return this.#add(entries, 'member')
   }
 
-  #add(members: readonly (readonly [name: unknown, options: unknown])[], grouped: boolean): Builder {
+  #add(members: readonly (readonly [name: unknown, options: unknown])[], as: Standing['as']): Builder {
     const { name: saga, throws } = this.#head
-    const standing = { saga, throws, grouped, position: this.#positions, pastPivot: this.#pastPivot }
+    const standing = { saga, throws, as, position: this.#positions, pastPivot: this.#pastPivot }
     const added = members.map(([name, options]) => lintStep(name, options, standing))
     if (this.#count + added.length > maxSteps) {
       return refuse({ saga }, `it has more than ${maxSteps} steps`, 'split it into several sagas')
     }
     const track = this.#ownTrack()
-    for (const { plan } of added) {
-      if (track.names.has(plan.name))
-        refuse(
-          { saga, step: plan.name },
-          'there is a step of this name already',
-          'give each step a name of its own',
-        )
+    const twice = added.find(({ plan }) => track.names.has(plan.name))
+    if (twice) {
+      const place = { saga, step: twice.plan.name }
+      return refuse(place, 'there is a step of this name already', 'give each step a name of its own')
     }
     for (const step of added) {
       track.names.add(step.plan.name)
@@ -118,12 +123,12 @@ export class Builder implements Definition {
 }
 
 function planOf(head: SagaHead, linted: readonly LintedStep[]): Plan {
-  if (linted.length === 0)
-    refuse({ saga: head.name }, 'it has no steps', "add one: .step('name', { commit, rollback })")
+  const { name, version, stuck } = head
+  if (linted.length === 0) {
+    refuse({ saga: name }, 'it has no steps', "add one: .step('name', { commit, rollback })")
+  }
   const steps = linted.map((step) => step.plan)
   const positions = indexPositions(steps)
-  const shape = shapeOf(
-    positions.map((members) => members.map((index) => steps[index] as (typeof steps)[number])),
-  )
-  return { name: head.name, version: head.version, shape, steps, positions, stuck: head.stuck }
+  const shape = shapeOf(positions.map((members) => members.map((index) => steps[index] as StepPlan)))
+  return { name, version, shape, steps, positions, stuck }
 }

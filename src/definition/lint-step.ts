@@ -39,7 +39,8 @@ export interface LintedStep {
 export interface Standing {
   readonly saga: string
   readonly position: number
-  readonly grouped: boolean
+  /** In a list a step may carry its name; in a parallel group it can be no pivot. */
+  readonly as: 'step' | 'item' | 'member'
   readonly pastPivot: boolean
   readonly throws: ThrowsPolicy
 }
@@ -62,7 +63,8 @@ type UserFunction = (context: never) => unknown
 export function lintStep(name: unknown, given: unknown, standing: Standing): LintedStep {
   const place: Place = { saga: standing.saga, step: typeof name === 'string' ? name : article(name) }
   if (!isName(name)) return refuse(place, ...nameProblem(name))
-  const options = checkOptions(given, 'the options of a step', stepOptions, place)
+  const known = standing.as === 'item' ? ['name', ...stepOptions] : stepOptions
+  const options = checkOptions(given, 'the options of a step', known, place)
   const functions = checkFunctions(options, standing, place)
   return {
     functions,
@@ -108,8 +110,9 @@ function checkRollback(options: Options, standing: Standing, place: Place): User
     )
   }
   // A function like any other, it would be taken for a rollback that does nothing.
-  if (rollback === none)
+  if (rollback === none) {
     return refuse(place, 'rollback is none itself', "call it, with the reason: rollback: none('read only')")
+  }
   const reason = reasonOfNone(rollback)
   if (reason === undefined) return checkFunction(options, 'rollback', place)
   if (typeof reason === 'string' && reason.trim() !== '') return undefined
@@ -131,7 +134,7 @@ function checkPivot(options: Options, standing: Standing, place: Place): boolean
       'a saga has one point of no return: keep the first, behind it steps are tried until they succeed',
     )
   }
-  if (standing.grouped) {
+  if (standing.as === 'member') {
     return refuse(
       place,
       'a pivot cannot be in a parallel group',
@@ -182,8 +185,9 @@ function checkBackoff(given: unknown, what: string, known: readonly string[], pl
   const most = bound(options, what, 'max', place)
   const min = least ?? Math.min(defaultBackoff.min, most ?? defaultBackoff.min)
   const max = most ?? Math.max(defaultBackoff.max, min)
-  if (min > max)
+  if (min > max) {
     return refuse(place, `${what}.min (${min} ms) is longer than ${what}.max (${max} ms)`, 'swap them')
+  }
   const factor = options['factor'] ?? defaultBackoff.factor
   if (typeof factor === 'number' && factor >= 1 && Number.isFinite(factor)) return { min, max, factor }
   return refuse(

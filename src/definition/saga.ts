@@ -146,19 +146,8 @@ export function anonymous<Input>(steps: readonly ListStep<Input>[]): Definition<
 let anonymousLists = 0
 
 function ofList(start: Builder, steps: readonly unknown[]): Builder {
-  const whole = steps.reduce<Builder>(
-    (builder, options, index) => builder.step(...named(options, index)),
-    start,
-  )
+  const whole = steps.reduce<Builder>((builder, options, index) => builder.item(index, options), start)
   // Refuses a list without steps here, where it was written.
   void whole.plan
   return whole
-}
-
-/** The name of a list's step, and its other options. */
-function named(options: unknown, index: number): readonly [name: unknown, options: unknown] {
-  if (typeof options !== 'object' || options === null || !('name' in options))
-    return [`step-${index + 1}`, options]
-  const { name, ...rest } = options
-  return [name ?? `step-${index + 1}`, rest]
 }

@@ -3,7 +3,12 @@ import http from 'node:http'
 import http2 from 'node:http2'
 import net, { type AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
-import { answerLost, lostAnswerCodes, lostAnswerNames } from '#dist/core/connection-errors.js'
+import {
+  answerLost,
+  lostAnswerCodes,
+  lostAnswerMessages,
+  lostAnswerNames,
+} from '#dist/core/connection-errors.js'
 
 const withCode = (code: unknown, more: object = {}) => Object.assign(new Error('x'), { code }, more)
 
@@ -151,8 +156,8 @@ describe('errors by their shape', () => {
   })
 
   test('drivers that give a message only', () => {
+    for (const start of lostAnswerMessages) expect(answerLost(new Error(`${start} and more`))).toBe(true)
     expect(answerLost(new Error('Connection terminated unexpectedly'))).toBe(true)
-    expect(answerLost(new Error('Query read timeout'))).toBe(true)
     expect(answerLost(new Error('timeout exceeded when trying to connect'))).toBe(false)
   })
 
@@ -161,6 +166,11 @@ describe('errors by their shape', () => {
     expect(answerLost({ statusCode: 502 })).toBe(true)
     expect(answerLost(withCode('ERR_BAD_RESPONSE', { response: { status: 504 } }))).toBe(true)
     for (const status of [400, 404, 409, 422, 429, 500, 503]) expect(answerLost({ status })).toBe(false)
+  })
+
+  test('a disk that failed, and one that was busy', () => {
+    expect(answerLost(withCode('SQLITE_IOERR_FSYNC'))).toBe(true)
+    expect(answerLost(withCode('SQLITE_BUSY_SNAPSHOT'))).toBe(false)
   })
 
   test('gRPC', () => {

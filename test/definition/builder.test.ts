@@ -201,6 +201,20 @@ describe('lists', () => {
     expect(list.anonymous).toBe(false)
   })
 
+  test('an item may be an instance of a class, with its name', () => {
+    class Hotel {
+      name = 'hotel'
+      commit() {
+        return this.name
+      }
+      rollback() {}
+    }
+    const { plan, functions } = saga('trip', [new Hotel()])
+    const { commit } = functions[0]!
+    expect(plan.shape).toBe('hotel')
+    expect(commit({} as never)).toBe('hotel')
+  })
+
   test('a bare list is anonymous, and no two are the same definition', () => {
     const [first, second] = [anonymous([noop]), anonymous([noop])]
     expect(first.anonymous && second.anonymous).toBe(true)

@@ -84,6 +84,18 @@ const names: Mistake[] = [
     'a name of its own',
   ],
   [
+    'a name among the options',
+    one('flight', { ...good, name: 'hotel' }),
+    "have no 'name'",
+    'there are commit',
+  ],
+  [
+    'an odd name in a list',
+    () => saga('trip', [{ ...good, name: '' }]),
+    "step '': its name is empty",
+    'a name has',
+  ],
+  [
     'two of a name, one in a group',
     () => saga('trip').step('a', good).parallel({ b: good, a: good }),
     "step 'a': there is a step of this name already",
