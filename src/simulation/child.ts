@@ -8,7 +8,7 @@ import { Orchestrator } from '../index.js'
 import { feed } from './feed.js'
 import { orchestratorOptions } from './orchestrator.js'
 import { PipeAgency, type ToChild, type ToParent } from './pipe.js'
-import { bookTrip } from './trip.js'
+import { bookTrip } from './saga.js'
 
 const send = (message: ToParent): void => {
   if (process.connected) process.send?.(message)

@@ -10,7 +10,8 @@ import { type Command, Option } from 'commander'
 import { BackstepError } from '../index.js'
 import { paintFor, showProgress, summaryOf } from './display.js'
 import type { GivenOptions } from './options.js'
-import { type Report, type Run, simulate } from './run.js'
+import type { Run } from './run.js'
+import { type Report, simulate } from './simulate.js'
 
 export interface SimulateFlags extends GivenOptions {
   readonly json?: boolean | undefined

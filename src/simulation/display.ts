@@ -9,7 +9,8 @@ import { type GenericFormatter, SingleBar } from 'cli-progress'
 import Table from 'cli-table3'
 import colors from 'picocolors'
 import { every, monotonic } from './clock.js'
-import type { Report, Run } from './run.js'
+import type { Run } from './run.js'
+import type { Report } from './simulate.js'
 
 type Paint = ReturnType<typeof colors.createColors>
 

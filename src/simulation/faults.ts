@@ -5,7 +5,7 @@
  * - The same seed draws the same faults in any order of execution, at any concurrency, and across kills.
  * - Each attempt draws anew, so that every rollback succeeds in the end.
  */
-import { createHash } from 'node:crypto'
+import { dice } from './dice.js'
 import type { Direction, ServiceName } from './trip.js'
 
 /** Bounds each call of a step, ms. Far above what a service takes, so that a timeout is nearly always a fault that was drawn. */
@@ -34,17 +34,6 @@ export interface Cast {
   readonly step: ServiceName
   readonly direction: Direction
   readonly attempt: number
-}
-
-/** Uniform numbers in [0, 1) that follow from `what` alone. */
-export function dice(what: string): () => number {
-  const bytes = createHash('sha256').update(what).digest()
-  let at = 0
-  return () => {
-    const number = bytes.readUInt32LE(at) / 2 ** 32
-    at += 4
-    return number
-  }
 }
 
 export function draw({ seed, saga, step, direction, attempt }: Cast, failureRate: number): Draw {

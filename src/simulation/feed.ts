@@ -6,7 +6,8 @@
  * - It ends when every outcome was answered, or when `stop` aborts: then it submits nothing more, and waits for nobody.
  */
 import type { Orchestrator } from '../index.js'
-import { type bookTrip, type TripPolicy, tripOf } from './trip.js'
+import type { bookTrip, TripPolicy } from './saga.js'
+import { tripOf } from './trip.js'
 
 export interface FeedPlan extends TripPolicy {
   readonly seed: number

@@ -7,7 +7,7 @@ import { monotonic } from './clock.js'
 import { feed } from './feed.js'
 import { endsOf, orchestratorOptions, settle } from './orchestrator.js'
 import type { Run } from './run.js'
-import { bookTrip } from './trip.js'
+import { bookTrip } from './saga.js'
 
 /** Books all trips, waits until every call has settled, and says what each saga came to. */
 export async function runHere(run: Run): Promise<Verdict[]> {

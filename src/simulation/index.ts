@@ -3,4 +3,4 @@
  */
 export { registerSimulate, type SimulateFlags, simulateCommand } from './command.js'
 export type { GivenOptions, SimulationOptions } from './options.js'
-export { type Report, simulate, type Watch } from './run.js'
+export { type Report, simulate, type Watch } from './simulate.js'

@@ -8,7 +8,7 @@
  *   run cannot end first, and there is always a saga that is unfinished.
  * - A kill counts only once it was proven (`proven`); one that was not is tried again, with a bound.
  */
-import { dice } from './faults.js'
+import { dice } from './dice.js'
 import type { SimulationOptions } from './options.js'
 
 export class KillPlan {

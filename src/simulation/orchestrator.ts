@@ -6,7 +6,7 @@ import type { End } from './audit.js'
 import { monotonic, pause } from './clock.js'
 import { grace } from './faults.js'
 import { sagaId } from './feed.js'
-import type { bookTrip } from './trip.js'
+import type { bookTrip } from './saga.js'
 
 /** Faults are the point here, so nothing is logged: thousands of warnings would say what the table says. */
 export const orchestratorOptions = (definition: ReturnType<typeof bookTrip>, concurrency: number) =>

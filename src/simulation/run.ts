@@ -1,22 +1,13 @@
 /**
- * One run of the simulation, from checked options to the report.
- *
- * Invariants
- * - Nothing is created before the options are checked, and nothing is booked into a store that has unfinished sagas: they
- *   would stand in the way of the trips, or the trips in theirs.
- * - Whatever happens, the services' books are closed.
+ * One run: where it keeps things, and what is known of it while it goes on.
  */
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { audit, type Verdict } from './audit.js'
 import { monotonic, randomName } from './clock.js'
-import { runHere } from './here.js'
-import { runKilled } from './killed.js'
 import { KillPlan } from './killing.js'
-import { type GivenOptions, readOptions, type SimulationOptions } from './options.js'
-import { refuseBusyStore } from './orchestrator.js'
-import { type FaultCounts, Services } from './services.js'
+import type { SimulationOptions } from './options.js'
+import { Services } from './services.js'
 import { Tally } from './tally.js'
 
 export interface Run {
@@ -36,56 +27,7 @@ export interface Run {
   booked: number
 }
 
-export interface Report extends FaultCounts {
-  readonly sagas: number
-  readonly committed: number
-  readonly rolledBack: number
-  readonly unfinished: number
-  readonly violations: number
-  /** Kills that were proven: alive, with unfinished sagas, dead by SIGKILL. */
-  readonly kills: number
-  readonly seed: number
-  readonly failureRate: number
-  readonly concurrency: number
-  readonly keys: number
-  readonly store: string
-  /** Folder of the services' books. */
-  readonly books: string
-  /** From the first submit to the last outcome. */
-  readonly seconds: number
-  readonly sagasPerSecond: number
-  readonly interrupted: boolean
-  /** What each violation is, at most the first hundred. */
-  readonly details: readonly string[]
-}
-
-export interface Watch {
-  /** It begins: all that `run` has may be read while it goes on. */
-  readonly began?: (run: Run) => void
-  /** Ends the run early, gracefully. */
-  readonly stop?: AbortSignal
-}
-
-/**
- * Books trips through failing services and judges every one of them.
- *
- * Throws BadInputError (`BAD_INPUT`) for an option that is refused, before any effect, and StoreError where the store cannot be had.
- */
-export async function simulate(given: GivenOptions = {}, watch: Watch = {}): Promise<Report> {
-  const options = readOptions(given)
-  if (options.store !== undefined) await refuseBusyStore(options.store)
-  const run = begin(options, watch.stop ?? new AbortController().signal)
-  watch.began?.(run)
-  try {
-    const verdicts = await (options.kill > 0 ? runKilled(run) : runHere(run))
-    if (run.stop.aborted) await run.services.settled()
-    return report(run, verdicts)
-  } finally {
-    run.services.close()
-  }
-}
-
-function begin(options: SimulationOptions, stop: AbortSignal): Run {
+export function begin(options: SimulationOptions, stop: AbortSignal): Run {
   const folder = mkdtempSync(join(tmpdir(), 'backstep-simulation-'))
   return {
     options,
@@ -98,32 +40,5 @@ function begin(options: SimulationOptions, stop: AbortSignal): Run {
     stop,
     began: monotonic(),
     booked: Number.NaN,
-  }
-}
-
-function report(run: Run, verdicts: readonly Verdict[]): Report {
-  const { sagas, seed, failureRate, concurrency, keys } = run.options
-  const count = (end: string): number => verdicts.filter((verdict) => verdict.end === end).length
-  const [committed, rolledBack] = [count('committed'), count('rolled_back')]
-  const details = audit(run.folder, verdicts)
-  const seconds = (run.booked - run.began) / 1_000
-  return {
-    sagas,
-    committed,
-    rolledBack,
-    unfinished: sagas - committed - rolledBack,
-    violations: details.length,
-    ...run.services.counts,
-    kills: run.plan.kills,
-    seed,
-    failureRate,
-    concurrency,
-    keys,
-    store: run.store,
-    books: run.folder,
-    seconds: Number(seconds.toFixed(3)),
-    sagasPerSecond: Number(((committed + rolledBack) / seconds).toFixed(1)),
-    interrupted: run.stop.aborted,
-    details: details.slice(0, 100),
   }
 }

@@ -1,12 +1,9 @@
 /**
- * A trip, and the saga that books it: a flight, a hotel, then the payment of both.
+ * A trip: what it is about, what it asks of the services, and how they are called.
  *
- * Invariants
- * - What trip `i` is about follows from the seed and `i` alone.
- * - The definition knows the services only as an `Agency`: in this process, or in another one behind a pipe.
+ * Invariant: what trip `i` is about follows from the seed and `i` alone.
  */
-import { type CommitContext, type RollbackContext, saga } from '../index.js'
-import { dice, stepTimeout } from './faults.js'
+import { dice } from './dice.js'
 
 export const services = ['flight', 'hotel', 'payment'] as const
 export type ServiceName = (typeof services)[number]
@@ -75,40 +72,4 @@ export const orders: Readonly<Record<ServiceName, (trip: Trip) => Booking>> = {
     to: 'agency',
     amount: seatPrice + roomPrice,
   }),
-}
-
-export interface TripPolicy {
-  readonly concurrency: number
-  readonly keys: number
-}
-
-/** Serial trips declare no keys: they overlap with nothing. Others contend for their traveller, or for nothing at all. */
-function keysOf({ concurrency, keys }: TripPolicy): { keys?: (trip: Trip) => string[] } {
-  if (keys > 0) return { keys: ({ traveller }) => [`traveller:${traveller}`] }
-  return concurrency > 1 ? { keys: ({ index }) => [`trip:${index}`] } : {}
-}
-
-/** Failing rollbacks are tried again soon: the services of a simulation recover at once. */
-const rollbackRetry = { min: 5, max: 100 }
-
-/** The hotel is asked twice before the trip turns back, so that a doubt followed by a refusal or a success happens too. */
-export function bookTrip(policy: TripPolicy, agency: Agency) {
-  const step = (service: ServiceName, attempts: number) => ({
-    commit: (context: CommitContext<Trip, unknown>) =>
-      agency({ ...callOf(service, context), direction: 'commit', order: orders[service](context.input) }),
-    rollback: (context: RollbackContext<Trip, unknown, Booking | null>) =>
-      agency({ ...callOf(service, context), direction: 'rollback', commitKey: context.commitKey }),
-    timeout: stepTimeout,
-    retry: { attempts, min: 5, max: 50 },
-    rollbackRetry,
-  })
-  return saga<Trip>('book-trip', keysOf(policy))
-    .step('flight', step('flight', 1))
-    .step('hotel', step('hotel', 2))
-    .step('payment', step('payment', 1))
-}
-
-function callOf(service: ServiceName, context: CommitContext<Trip, unknown>) {
-  const { input, attempt, idempotencyKey, token } = context
-  return { service, trip: input.index, attempt, idempotencyKey, token }
 }
