@@ -1,0 +1,193 @@
+/**
+ * The store over one file, synchronous: what runs in the thread, or inline.
+ *
+ * Invariants
+ * - A flush is one transaction. A write that fails by its own data is answered `refused`, and the others commit.
+ * - After a storage failure the connection is dropped, and nothing is answered until a fresh one has completed a
+ *   truncating checkpoint: only then what is read is what is on the disk.
+ * - Reads are snapshots of one moment: a read transaction each.
+ */
+import type { DefinitionRef, Health, ListFilter, Obstacle, SagaRow } from '../../store/store.js'
+import { claim } from './claims.js'
+import { Connection, type OpenDriver } from './connection.js'
+import { isStorageFailure, isStoreWide, sqliteCode, toStoreError } from './failures.js'
+import { Liveness } from './liveness.js'
+import { type Found, Reading } from './reading.js'
+import { Transaction } from './transaction.js'
+import { type Cell, kinds, Reader, type WireResult } from './wire.js'
+import { join, leave, renew } from './workers.js'
+import { append, prune, submit } from './writes.js'
+
+interface Open {
+  readonly connection: Connection
+  readonly tx: Transaction
+  readonly reading: Reading
+}
+
+type Handler = (tx: Transaction, reader: Reader) => WireResult
+
+const handlers: Record<number, Handler> = {
+  [kinds.skip]: () => 'applied',
+  [kinds.submit]: submit,
+  [kinds.append]: append,
+  [kinds.claim]: claim,
+  [kinds.join]: join,
+  [kinds.renew]: renew,
+  [kinds.leave]: leave,
+  [kinds.prune]: prune,
+}
+
+export class Database {
+  readonly #openDriver: OpenDriver
+  readonly #path: string
+  readonly #now: () => number
+  readonly #liveness: Liveness
+  readonly #refs: DefinitionRef[] = []
+  #open: Open | undefined
+  #isSuspicious = false
+  #isClosed = false
+
+  constructor(openDriver: OpenDriver, path: string, now: () => number) {
+    this.#openDriver = openDriver
+    this.#path = path
+    this.#now = now
+    this.#liveness = new Liveness(openDriver, path)
+  }
+
+  open(): void {
+    this.#guard(() => this.#ready())
+  }
+
+  apply(cells: readonly Cell[], refs: readonly DefinitionRef[]): WireResult[] {
+    for (const ref of refs) this.#refs.push(ref)
+    return this.#guard(() => {
+      const reader = new Reader(cells, this.#refs)
+      return this.#applyAll(reader, false) ?? this.#applyAll(new Reader(cells, this.#refs), true) ?? []
+    })
+  }
+
+  find(ref: { readonly n: number } | { readonly id: string }): Found {
+    return this.#read(({ reading }) => reading.find(ref))
+  }
+
+  rows(numbers: readonly number[]): SagaRow[] {
+    return this.#read(({ reading }) => reading.rows(numbers))
+  }
+
+  list(filter: ListFilter): SagaRow[] {
+    return this.#read(({ reading }) => reading.list(filter))
+  }
+
+  owned(worker: string): { n: number; token: number }[] {
+    return this.#read(({ reading }) => reading.owned(worker))
+  }
+
+  obstacles(n: number, limit: number): Obstacle[] {
+    return this.#read(({ reading }) => reading.obstacles(n, limit))
+  }
+
+  definitions(name: string): DefinitionRef[] {
+    return this.#read(({ reading }) => reading.definitions(name))
+  }
+
+  health(): Health {
+    return this.#read(({ reading, connection }) => reading.health(connection))
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#open?.connection.close()
+    this.#open = undefined
+    this.#liveness.releaseAll()
+  }
+
+  #ready(): Open {
+    if (this.#open) return this.#open
+    if (this.#isClosed) throw new Error('the store is closed')
+    const connection = Connection.open(this.#openDriver, this.#path, { suspicious: this.#isSuspicious })
+    const tx = new Transaction(connection.db, this.#liveness, this.#now)
+    this.#isSuspicious = false
+    this.#open = { connection, tx, reading: new Reading(tx, connection.db) }
+    return this.#open
+  }
+
+  /** Turns whatever goes wrong into a StoreError, and drops a connection that cannot be believed any more. */
+  #guard<T>(action: () => T): T {
+    try {
+      return action()
+    } catch (error) {
+      if (isStorageFailure(error)) {
+        this.#isSuspicious = true
+        this.#open?.connection.abandon()
+        this.#open = undefined
+      }
+      throw toStoreError(this.#path, error)
+    }
+  }
+
+  #read<T>(action: (open: Open) => T): T {
+    return this.#guard(() => {
+      const open = this.#ready()
+      const { db } = open.connection
+      db.exec('BEGIN')
+      try {
+        open.tx.counters()
+        const { registry, liveness } = open.tx
+        liveness.look([...registry.workers.values()].filter(({ dead }) => !dead).map(({ w }) => w))
+        return action(open)
+      } finally {
+        open.tx.finish()
+        if (db.inTransaction) db.exec('COMMIT')
+      }
+    })
+  }
+
+  /**
+   * One transaction for all of them. The usual try has no savepoints; if a write fails by its data, undefined is returned,
+   * and a second try puts each write into a savepoint of its own.
+   */
+  #applyAll(reader: Reader, isCareful: boolean): WireResult[] | undefined {
+    const { connection, tx } = this.#ready()
+    connection.begin()
+    try {
+      const results: WireResult[] = []
+      while (!reader.isAtEnd) {
+        const result = isCareful ? this.#applyCarefully(connection, tx, reader) : applyOne(tx, reader)
+        results.push(result)
+      }
+      tx.saveCounters()
+      connection.checkFile()
+      tx.sql.commit.run()
+      tx.finish()
+      return results
+    } catch (error) {
+      connection.rollback()
+      tx.forget()
+      if (isCareful || isStoreWide(error)) throw error
+      return undefined
+    }
+  }
+
+  #applyCarefully(connection: Connection, tx: Transaction, reader: Reader): WireResult {
+    const { db } = connection
+    const counters = { ...tx.counters() }
+    db.exec('SAVEPOINT one')
+    try {
+      const result = applyOne(tx, reader)
+      db.exec('RELEASE one')
+      return result
+    } catch (error) {
+      if (isStoreWide(error)) throw error
+      db.exec('ROLLBACK TO one')
+      db.exec('RELEASE one')
+      tx.undo(counters)
+      return { refused: error instanceof Error ? error.message : String(error), code: sqliteCode(error) }
+    }
+  }
+}
+
+function applyOne(tx: Transaction, reader: Reader): WireResult {
+  const handler = handlers[reader.number()]
+  if (!handler) throw new Error('unknown kind of write')
+  return handler(tx, reader)
+}
