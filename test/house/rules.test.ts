@@ -49,9 +49,9 @@ describe('src/', () => {
     }
   })
 
-  test('every room that the rule names is there', () => {
-    const rooms = new Set([...sources.keys()].map(roomOf))
-    expect(Object.keys(arrows).filter((room) => !rooms.has(room))).toEqual([])
+  test('every room and file that the rule names is there', () => {
+    const there = new Set([...sources.keys()].flatMap((file) => [file, roomOf(file)]))
+    expect(Object.keys(arrows).filter((name) => !there.has(name))).toEqual([])
   })
 
   test.each(['index.ts', 'barrier/index.ts'])('%s loads no database driver', (entry) => {
