@@ -20,6 +20,8 @@ export interface Clock {
   id(): string
   /** Calls `fire` once, `ms` from now. */
   timer(ms: number, fire: () => void): Timer
+  /** Calls `run` in the next turn of the event loop. */
+  soon(run: () => void): void
 }
 
 /** The longest wait that setTimeout keeps: anything above fires at once. */
@@ -53,4 +55,5 @@ export const systemClock: Clock = {
   random: Math.random,
   id: uuidv7,
   timer: (ms, fire) => new SystemTimer(ms, fire),
+  soon: setImmediate,
 }

@@ -38,9 +38,15 @@ export function causeOf(state: State, thrown?: ReadonlyMap<string, unknown>): un
   const step = state.wayBack?.step
   if (step === undefined) return undefined
   if (thrown?.has(step)) return thrown.get(step)
-  const stored = lastErrorOf(state, step)
+  const stored = lastErrorOf(state, step) ?? overdue(state, step)
   return stored ? rebuild(stored) : undefined
 }
+
+/** A commit that succeeded after its timeout, with no attempt left: it has failed without an error of its own. */
+const overdue = (state: State, step: string): StoredError | undefined =>
+  state.wayBack?.reason === 'timeout'
+    ? { name: 'StepTimeoutError', message: `step ${step} succeeded only after its timeout`, code: 'TIMEOUT' }
+    : undefined
 
 const lastErrorOf = (state: State, step: string): StoredError | undefined =>
   state.steps[indexOf(state.plan, step)]?.commitFailures.last

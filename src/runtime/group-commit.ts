@@ -49,8 +49,9 @@ export class GroupCommit {
     this.#answers.push(answer)
     if (this.#busy) return
     this.#busy = true
-    // Not at once: whatever else this turn of the event loop produces goes down in the same flush.
-    queueMicrotask(this.#flush)
+    // Not at once: whatever else this turn of the event loop produces goes down in the same flush. And not as a microtask:
+    // over a store that answers at once, microtasks would follow each other for ever and no timer would fire.
+    this.#clock.soon(this.#flush)
   }
 
   write(write: Write): Promise<Result> {
@@ -97,7 +98,7 @@ export class GroupCommit {
       this.#events.available()
     }
     for (let i = 0; i < answers.length; i++) answers[i]?.(results[i])
-    if (this.#writes.length > 0) queueMicrotask(this.#flush)
+    if (this.#writes.length > 0) this.#clock.soon(this.#flush)
     else this.#busy = false
   }
 
