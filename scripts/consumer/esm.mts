@@ -40,7 +40,7 @@ try {
     assert.equal(paid, 42)
     assert.equal(trip.flight.id, 'flight to LIS')
     await assert.rejects(orchestrator.run(bookTrip, { to: 'nowhere' }, { id: 'b' }), {
-      code: 'SAGA_ROLLED_BACK',
+      code: 'ROLLED_BACK',
     })
     assert.deepEqual(cancelled, ['flight to nowhere'])
   }
