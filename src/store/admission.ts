@@ -69,6 +69,14 @@ export interface Lines {
   removeRipple(ripple: Ripple): void
 }
 
+/** A saga in the way of another, and the key they share (null: one of them has none). */
+export interface Obstruction {
+  readonly n: number
+  readonly key: string | null
+}
+
+const wholly = (n: number): Obstruction => ({ n, key: null })
+
 export type Verdict = 'start' | 'wait' | 'ask again'
 
 const lowest = -Number.MAX_SAFE_INTEGER
@@ -182,26 +190,37 @@ export class Admission {
     return false
   }
 
-  /** What this waiting saga waits for: a holder or the first reserving saga for each key. Bad holders come first. */
-  obstacles(saga: Contender, holders: readonly number[]): { n: number; key: string | null }[] {
-    const found: { n: number; key: string | null }[] = []
-    if (saga.keys === null) {
-      for (const n of holders) found.push({ n, key: null })
-      const first = this.#lines.firstWaiting(false)
-      if (first < saga.n) found.push({ n: first, key: null })
-    } else {
-      const barrier = this.barrier()
-      const alone = barrier === -Infinity ? holders[0] : barrier
-      if (alone !== undefined && alone < (barrier === -Infinity ? Infinity : saga.n))
-        found.push({ n: alone, key: null })
-      for (const key of saga.keys) {
-        const holder = this.#holderOf(key)
-        const first = holder ?? this.#firstReserving(key, saga.n)
-        if (first !== undefined && (holder !== undefined || first < saga.n)) found.push({ n: first, key })
-      }
-    }
-    const rank = (n: number) => (this.#isBad(n) ? 0 : this.#lines.contender(n)?.stage === 'holding' ? 1 : 2)
+  /** What this waiting saga waits for, bad holders first, then holders, then those in front that reserve. `holders`: some of all. */
+  obstacles(saga: Contender, holders: readonly number[]): Obstruction[] {
+    const { keys, n } = saga
+    const found =
+      keys === null
+        ? [...holders.map(wholly), ...this.#reserving(this.#lines.firstWaiting(false), n)]
+        : [...this.#aloneInFront(n, holders), ...keys.flatMap((key) => this.#inFront(key, n))]
+    const rank = (other: number) => (this.#isBad(other) ? 0 : this.#lines.contender(other)?.stage === 'holding' ? 1 : 2)
     return found.sort((a, b) => rank(a.n) - rank(b.n) || a.n - b.n)
+  }
+
+  /** A saga without keys that holds, or that waits in front and reserves. */
+  #aloneInFront(n: number, holders: readonly number[]): Obstruction[] {
+    if (!this.#lines.hasExclusive()) return []
+    if (this.#lines.holding() === 'exclusive') return holders.slice(0, 1).map(wholly)
+    return this.#reserving(this.#lines.firstWaiting(true), n)
+  }
+
+  #inFront(key: string, n: number): Obstruction[] {
+    const holder = this.#holderOf(key)
+    if (holder !== undefined) return [{ n: holder, key }]
+    return this.#reserving(this.#firstReserving(key, n) ?? Infinity, n).map((found) => ({ ...found, key }))
+  }
+
+  /** This saga, if it waits in front of `n` and reserves. */
+  #reserving(first: number, n: number): Obstruction[] {
+    const saga = first < n ? this.#lines.contender(first) : undefined
+    if (!saga) return []
+    const isAlone = saga.keys === null || this.#lines.holding() === 'exclusive'
+    const reserves = isAlone ? !this.#lines.hasBadHolder() : this.placeOf(saga) === waits
+    return reserves ? [wholly(first)] : []
   }
 
   #mayStartAlone(n: number): boolean {

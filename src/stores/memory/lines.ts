@@ -213,16 +213,21 @@ export class MemoryLines implements Lines {
   }
 
   #put(key: string, place: number, n: number): void {
-    let line = this.#lines.get(key)
-    if (!line) this.#lines.set(key, (line = { holder: 0, places: undefined }))
+    const line = this.#lines.get(key) ?? this.#openLine(key)
     if (place === holds) {
       line.holder = n
       return
     }
     line.places ??= new Map()
-    let set = line.places.get(place)
-    if (!set) line.places.set(place, (set = new NumberSet()))
-    set.add(n)
+    const set = line.places.get(place)
+    if (set) set.add(n)
+    else line.places.set(place, new NumberSet(n))
+  }
+
+  #openLine(key: string): Line {
+    const line = { holder: 0, places: undefined }
+    this.#lines.set(key, line)
+    return line
   }
 
   #take(key: string, place: number, n: number): void {

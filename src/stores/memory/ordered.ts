@@ -7,8 +7,12 @@
  * - `DueQueue` may hold times that no longer apply: its user says which still do.
  */
 export class NumberSet {
-  #items: number[] = []
+  #items: number[]
   #head = 0
+
+  constructor(...items: number[]) {
+    this.#items = items
+  }
 
   get size(): number {
     return this.#items.length - this.#head
