@@ -77,13 +77,12 @@ export function pack(folder) {
  * An empty project with the tarball installed. Install scripts do not run, so a SQLite driver that has to compile has no
  * binary yet: `npm rebuild better-sqlite3` makes it.
  */
-export function installInto(project, tarball, { driver, env } = {}) {
+export function installInto(project, tarball, { env } = {}) {
   mkdirSync(project, { recursive: true })
   const consumer = { name: 'consumer', private: true, allowScripts: { 'better-sqlite3': true } }
   writeFileSync(join(project, 'package.json'), JSON.stringify(consumer))
-  const wanted = driver ? [tarball, `better-sqlite3@${driver}`] : [tarball]
   const flags = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund']
-  run('npm', ['install', ...flags, ...wanted], { cwd: project, env })
+  run('npm', ['install', ...flags, tarball], { cwd: project, env })
 }
 
 /** Compiles scripts/consumer/ in the project, against the package's own types and nothing but Node's beside them. */
