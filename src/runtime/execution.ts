@@ -10,7 +10,7 @@
  */
 
 import { describe } from '../core/described-error.js'
-import type { Chunk, Entry, Json } from '../core/entry.js'
+import type { Chunk, Entry, Failed, Json } from '../core/entry.js'
 import {
   type Attempt,
   type Call,
@@ -59,6 +59,8 @@ export interface Host {
   giveBack(saga: StoredSaga, token: number): void
   /** These entries are durable now. */
   recorded(execution: Execution, entries: readonly Entry[], at: number): void
+  /** The saga has just become stuck. */
+  stuck(execution: Execution, failure: Failed): void
   /** The write just handed in gives the saga's place back, if it lands. */
   leaving(execution: Execution): void
   /** It did not land: the saga stays. */
@@ -308,12 +310,19 @@ export class Execution implements CallListener {
       if (!result) return this.lose(error?.message ?? 'the store is closed')
       if (result.type !== 'applied') return this.#notWritten(result, departure)
       this.#tail = tail
-      if (summary) this.#summary = summary
       this.#writing = []
       this.#host.recorded(this, entries, now)
+      if (summary) this.#summarised(summary, entries)
       this.#written(next, departure)
     })
     if (departure) this.#host.leaving(this)
+  }
+
+  #summarised(summary: Summary, entries: readonly Entry[]): void {
+    const alarm = summary.stuck && !this.#summary.stuck
+    this.#summary = summary
+    const failure = alarm && entries.find((entry) => entry.type === 'failed' && entry.stuck)
+    if (failure && failure.type === 'failed') this.#host.stuck(this, failure)
   }
 
   #written(next: Next, departure: Departure | undefined): void {

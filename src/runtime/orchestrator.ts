@@ -157,6 +157,10 @@ export class Orchestrator implements AsyncDisposable {
         log: this.#log,
         find: (n) => this.#store.find({ n }),
         recorded: (execution, entries, at) => this.#recorded(execution.id, execution.state.plan, entries, at),
+        stuck: ({ id, state: { plan } }, { step, failures, error }) => {
+          const { name, version } = plan
+          this.#events.emit('stuck', { saga: { id, name, version }, step, failures, message: error.message })
+        },
         departed: (execution, how) => this.#departed(execution, how),
         landedLate: (execution, step, attempt, output) => {
           this.#landedLate(execution, step, attempt, output)
@@ -363,7 +367,7 @@ export class Orchestrator implements AsyncDisposable {
     at: number,
   ): void {
     const { name, version } = plan
-    const watched = this.#events.has('entry') || this.#events.has('stuck') || this.#events.has('late')
+    const watched = this.#events.has('entry') || this.#events.has('late')
     if (this.#log === silent && !watched) return
     const saga = { id, name, version }
     for (const entry of entries) {
@@ -371,17 +375,13 @@ export class Orchestrator implements AsyncDisposable {
       if (!watched) continue
       this.#events.emit('entry', { saga, entry, at })
       if (entry.type === 'late') this.#events.emit('late', { saga, step: entry.step })
-      if (entry.type === 'failed' && entry.stuck) {
-        const { step, failures, error } = entry
-        this.#events.emit('stuck', { saga, step, failures, message: error.message })
-      }
     }
   }
 
   #departed(execution: Execution, how: Departure): void {
     const { n, id, state, thrown } = execution
-    if (how === 'lost') return this.#waits.gone()
-    if (how === 'parked') return
+    // Parked or lost, another process may end it: whoever waits has to look.
+    if (how !== 'ended') return this.#waits.gone()
     if (this.#waits.isAwaited(n)) this.#waits.ended(n, outcomeOf(id, state, thrown))
     if (this.#events.has('ended') && isEnded(state)) {
       const { name, version } = state.plan

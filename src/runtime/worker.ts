@@ -47,6 +47,7 @@ export class Worker implements Host {
   readonly grace: number
   readonly find: Host['find']
   readonly recorded: Host['recorded']
+  readonly stuck: Host['stuck']
   readonly landedLate: Host['landedLate']
   readonly logFor: Host['logFor']
   readonly refused: Host['refused']
@@ -77,6 +78,7 @@ export class Worker implements Host {
     this.grace = around.grace
     this.find = around.find
     this.recorded = around.recorded
+    this.stuck = around.stuck
     this.landedLate = around.landedLate
     this.logFor = around.logFor
     this.refused = around.refused
@@ -98,7 +100,8 @@ export class Worker implements Host {
 
   /** What this process runs has grown. The order of writes makes it known before whatever is submitted next. */
   offer(): void {
-    if (this.#stopped) return
+    // Before the start there is nothing to add to: the first join offers everything.
+    if (this.#stopped || !this.#lease) return
     this.#join().then(
       () => this.claim(),
       // The claim that follows finds nothing until a later join succeeds: the lease's loss leads there.
