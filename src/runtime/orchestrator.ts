@@ -280,7 +280,7 @@ export class Orchestrator implements AsyncDisposable {
     const { n } = stored
     if (n === undefined) return tombstoneOutcome(stored) as Outcome<never>
     const here = this.#worker?.runs(n) !== undefined
-    const ended = here || this.#closing ? undefined : await this.#readOutcome(n)
+    const ended = here || this.#closing !== undefined ? undefined : await this.#readOutcome(n)
     return (ended ?? (await this.#waits.wait(n, here))) as Outcome<never>
   }
 
