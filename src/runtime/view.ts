@@ -2,7 +2,15 @@
  * What an operator sees of a saga: read from the store, understood by the pure core, whether or not its definition is here.
  */
 import type { Chunk, Entry, Json, StoredError } from '../core/entry.js'
-import { outputsOf, planOfShape, replay, type State, type Status, type WayBack } from '../core/index.js'
+import {
+  outputsOf,
+  planOfShape,
+  replay,
+  type State,
+  type Status,
+  type StepState,
+  type WayBack,
+} from '../core/index.js'
 import type { Definition } from '../definition/definition.js'
 import type { Obstacle, SagaRow, StoredSaga } from '../store/store.js'
 
@@ -20,6 +28,10 @@ export interface SagaSummary {
   readonly endedAt: number | null
   /** When a waiting saga is due, ms since 1970. */
   readonly dueAt: number | null
+  /** The worker that runs it, `pid@host/…`; null: none does now. */
+  readonly owner: string | null
+  /** Its place in lists: `after` of the page that begins behind it. */
+  readonly cursor: string
 }
 
 export interface StepView {
@@ -31,6 +43,8 @@ export interface StepView {
   /** Calls of each direction so far. */
   readonly commitAttempts: number
   readonly rollbackAttempts: number
+  /** 1, and one more each time that the rollback had to begin again, because the commit landed late. */
+  readonly round: number
   readonly inDoubt: boolean
   readonly stuck: boolean
   readonly output?: Json
@@ -38,6 +52,10 @@ export interface StepView {
   readonly error?: StoredError
   /** When the next attempt is due, ms since 1970. */
   readonly nextAt?: number
+  /** The commit has said that it is still going on; the next attempt asks again. */
+  readonly pending?: true
+  /** When the attempt that is open began, ms since 1970. */
+  readonly since?: number
 }
 
 export interface SagaView extends SagaSummary {
@@ -67,6 +85,8 @@ export const summaryOf = (row: SagaRow): SagaSummary => ({
   submittedAt: row.submittedAt,
   endedAt: row.endedAt,
   dueAt: row.dueAt,
+  owner: row.owner,
+  cursor: String(row.n),
 })
 
 /** The state of a stored saga. Its definition need not be here: shapes are stored. */
@@ -97,7 +117,6 @@ function stepView(state: State, index: number): StepView {
   const { commit, undo } = step
   const back = undo.is !== 'idle'
   const error = (back ? step.undoFailures.last : undefined) ?? step.commitFailures.last
-  const nextAt = undo.is === 'waiting' ? undo.until : commit.is === 'waiting' ? commit.until : undefined
   return {
     name: plan.name,
     position: plan.position,
@@ -106,12 +125,25 @@ function stepView(state: State, index: number): StepView {
     rollback: undo.is,
     commitAttempts: step.attempts,
     rollbackAttempts: step.undoAttempts,
+    round: step.round,
     inDoubt: step.doubt && !step.spared && commit.is !== 'committed',
     stuck: back ? step.undoFailures.stuck : step.commitFailures.stuck,
     ...(step.output === undefined ? {} : { output: step.output }),
     ...(error === undefined ? {} : { error }),
-    ...(nextAt === undefined ? {} : { nextAt }),
+    ...timingOf(step, state.wayBack !== undefined),
   }
+}
+
+function timingOf(
+  { commit, undo }: StepState,
+  back: boolean,
+): Pick<StepView, 'nextAt' | 'since' | 'pending'> {
+  if (undo.is === 'waiting') return { nextAt: undo.until }
+  if (undo.is === 'open') return { since: undo.since }
+  if (commit.is === 'open') return { since: commit.since }
+  // A commit that waits when the saga turns back is never tried again.
+  if (commit.is !== 'waiting' || back) return {}
+  return commit.pending ? { nextAt: commit.until, pending: true } : { nextAt: commit.until }
 }
 
 export const journalOf = (chunks: readonly Chunk[]): JournalEntry[] =>

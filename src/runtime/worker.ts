@@ -8,6 +8,7 @@
  *   for the third time (P8).
  * - When the lease is lost everything stops, nothing more is written, and the worker begins anew under another name.
  */
+import { hostname } from 'node:os'
 import { planOfShape, release, replay, suspected } from '../core/index.js'
 import type { Logger } from '../definition/context.js'
 import type { Definition } from '../definition/definition.js'
@@ -20,6 +21,9 @@ import type { Registry } from './registry.js'
 
 /** How often an idle worker looks for what others submitted, in ms; half of it is jitter. */
 const pollInterval = 200
+
+/** Never given twice, and an operator sees from it which process to look at. */
+const newName = (clock: Clock): string => `${process.pid}@${hostname()}/${clock.id()}`
 
 /** What a worker needs of the orchestrator around it, and tells it. */
 export type Surroundings = Omit<
@@ -82,7 +86,7 @@ export class Worker implements Host {
     this.landedLate = around.landedLate
     this.logFor = around.logFor
     this.refused = around.refused
-    this.id = around.clock.id()
+    this.id = newName(around.clock)
   }
 
   /** Joins the store and begins to claim. Throws StoreError if the store does not answer. */
@@ -307,7 +311,7 @@ export class Worker implements Host {
     for (const execution of [...this.#running.values()]) execution.lose(why)
     this.#suspects = []
     if (this.#stopped) return
-    this.id = this.clock.id()
+    this.id = newName(this.clock)
     this.commits.add({ type: 'leave', worker: former }, () => {})
     this.#restart()
   }
