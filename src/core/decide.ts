@@ -76,7 +76,8 @@ function commitMove(step: StepState, policy: StepPlan, index: number, now: numbe
   const { commit } = step
   if (commit.is === 'idle') return callCommit(step, index, policy)
   if (commit.is !== 'waiting') return undefined
-  if (mustVerify(step, policy)) return callVerify(step, index)
+  // A pending commit has said itself how it goes, and will be asked itself.
+  if (!commit.pending && mustVerify(step, policy)) return callVerify(step, index)
   return commit.until <= now ? callCommit(step, index, policy) : commit.until
 }
 

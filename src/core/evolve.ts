@@ -7,9 +7,16 @@
  * - Replaying a journal gives the state that the live run had, folded entries included.
  * - P3: position only grows; P4: doubt is never taken back; P9: wayBack is never taken back.
  */
-import type { Chunk, Entry, Failed, Late, Pending, Resolved, Submitted, Verified } from './entry.js'
+import type { Chunk, Entry, Failed, Late, Pending, Resolved, Started, Submitted, Verified } from './entry.js'
 import type { Plan } from './plan.js'
-import { type Failures, noFailures, type State, type StepState, untouched } from './state.js'
+import {
+  type CommitState,
+  type Failures,
+  noFailures,
+  type State,
+  type StepState,
+  untouched,
+} from './state.js'
 
 /** The state of a saga that has just been submitted. */
 export function begin(plan: Plan, submitted: Submitted): State {
@@ -52,22 +59,21 @@ export function evolve(state: State, entry: Entry, at: number): State {
     case 'rebound': // The caller replays with the plan of the new version: the shapes begin alike.
       return state
     case 'skipped':
-      return advance(withStep(state, entry.step, (step) => ({ ...step, commit: { is: 'skipped' } })))
+      return advance(withStep(state, entry.step, skipped))
     case 'started':
       return entry.direction === 'commit'
         ? running(
             withStep(state, entry.step, (step) => startedCommit(step, entry.attempt, entry.since ?? at)),
           )
-        : undoing(state, entry.step, entry.attempt, entry.since ?? at)
+        : undoing(state, entry, (step) => startedRollback(step, entry.attempt, entry.since ?? at))
     case 'committed':
       return committed(state, entry.step, (step) => settles(step, entry.attempt), entry.output)
     case 'pending':
-      return running(withStep(state, entry.step, (step) => pendingCommit(step, entry)))
+      return answered(state, entry, (step) => pendingCommit(step, entry))
     case 'failed':
       return entry.direction === 'commit'
-        ? running(withStep(state, entry.step, (step) => failedCommit(step, entry)))
-        : // The intent may have been folded into this answer: it says as much.
-          atStep(state, entry.step, (step) => failedRollback(step, entry))
+        ? answered(state, entry, (step) => failedCommit(step, entry))
+        : undoing(state, entry, (step) => failedRollback(step, entry))
     case 'verified':
       return verified(state, entry)
     case 'rolling_back':
@@ -127,16 +133,30 @@ const running = (state: State): State => (state.status === 'queued' ? { ...state
 
 /** True if the answer of this commit attempt is still awaited. A folded entry stands for attempts whose intents were overwritten. */
 function settles(step: StepState, attempt: number): boolean {
-  const { is } = step.commit
-  if (is === 'open') return step.commit.attempt <= attempt
-  return (is === 'idle' || is === 'waiting') && attempt > step.attempts
+  if (step.commit.is === 'open') return step.commit.attempt <= attempt
+  return mayBegin(step) && attempt > step.attempts
 }
 
-const isDecided = ({ commit }: StepState): boolean => commit.is !== 'idle' && commit.is !== 'waiting'
+const mayBegin = ({ commit }: StepState): boolean => commit.is === 'idle' || commit.is === 'waiting'
+
+const skipped = (step: StepState): StepState =>
+  mayBegin(step) ? { ...step, commit: { is: 'skipped' } } : step
 
 function startedCommit(step: StepState, attempt: number, at: number): StepState {
-  if (attempt <= step.attempts) return step
+  if (attempt <= step.attempts || !mayBegin(step)) return step
   return { ...step, commit: { is: 'open', attempt, since: at }, attempts: attempt }
+}
+
+/** The answer of an attempt that did not commit. It no longer matters where an operator has said that the step stands. */
+function answered(
+  state: State,
+  { step: name, attempt }: Failed | Pending,
+  change: (step: StepState) => StepState,
+): State {
+  const step = state.steps[indexOf(state.plan, name)]
+  const next = running(withStep(state, name, change))
+  const resolved = step?.commit.is === 'open' && step.commit.resolved && settles(step, attempt)
+  return resolved ? committed(next, name, () => true, step.output) : next
 }
 
 function committed(
@@ -184,7 +204,7 @@ const counted = (entry: Failed): Failures => ({
 })
 
 function failedCommit(step: StepState, entry: Failed): StepState {
-  const answers = entry.cause === 'condition' ? !isDecided(step) : settles(step, entry.attempt)
+  const answers = entry.cause === 'condition' ? mayBegin(step) : settles(step, entry.attempt)
   if (!answers) return step
   return {
     ...step,
@@ -237,7 +257,7 @@ const answersDoubt = (step: StepState): boolean =>
   step.doubt && (step.commit.is === 'waiting' || step.commit.is === 'failed')
 
 function turnBack(state: State, entry: State['wayBack'] & object): State {
-  if (state.wayBack || state.pastPivot) return state
+  if (state.wayBack || state.pastPivot || state.status === 'committed') return state
   const { reason, step, message, actor } = entry
   const wayBack = {
     reason,
@@ -250,21 +270,25 @@ function turnBack(state: State, entry: State['wayBack'] & object): State {
   return { ...state, status: 'rolling_back', wayBack, cursor }
 }
 
-function undoing(state: State, name: string, attempt: number, at: number): State {
-  return atStep(state, name, (step) =>
-    attempt <= step.undoAttempts || step.undo.is === 'done'
-      ? step
-      : { ...step, undo: { is: 'open', attempt, since: at, again: false }, undoAttempts: attempt },
-  )
+function startedRollback(step: StepState, attempt: number, at: number): StepState {
+  if (attempt <= step.undoAttempts || step.undo.is === 'done') return step
+  return { ...step, undo: { is: 'open', attempt, since: at, again: false }, undoAttempts: attempt }
 }
 
-/** A rollback at this position: whatever is above it has nothing left to undo. */
-function atStep(state: State, name: string, change: (step: StepState) => StepState): State {
+/**
+ * An attempt to roll back begins only where nothing above it is left to undo. The answer to an attempt whose intent was
+ * folded away says so too; the answer to an open one does not: a commit above may have landed late since it began.
+ */
+function undoing(
+  state: State,
+  { step: name, attempt }: Started | Failed,
+  change: (step: StepState) => StepState,
+): State {
+  const index = indexOf(state.plan, name)
+  const begins = attempt > (state.steps[index]?.undoAttempts ?? attempt)
   const next = withStep(state, name, change)
-  const position = state.plan.steps[indexOf(state.plan, name)]?.position
-  return next === state || position === undefined || position === state.cursor
-    ? next
-    : { ...next, cursor: position }
+  const cursor = state.plan.steps[index]?.position ?? state.cursor
+  return begins && next !== state && cursor !== state.cursor ? { ...next, cursor } : next
 }
 
 function failedRollback(step: StepState, entry: Failed): StepState {
@@ -337,16 +361,29 @@ function hurry(state: State): State {
 }
 
 function resolved(state: State, entry: Resolved): State {
-  if (entry.as === 'committed') {
-    const next = committed(state, entry.step, (step) => step.commit.is !== 'committed', entry.output)
-    return withStep(next, entry.step, (step) => ({
-      ...step,
-      commitFailures: { ...step.commitFailures, stuck: false },
-    }))
-  }
-  return withStep(state, entry.step, (step) => ({
-    ...step,
-    undo: { is: 'done' },
-    undoFailures: { ...step.undoFailures, stuck: false },
-  }))
+  return entry.as === 'committed'
+    ? resolvedAsCommitted(state, entry)
+    : withStep(state, entry.step, (step) => ({
+        ...step,
+        undo: { is: 'done' },
+        undoFailures: { ...step.undoFailures, stuck: false },
+      }))
+}
+
+/** A call that is still being made is waited for: were it forgotten, it could take effect after its rollback. */
+function resolvedAsCommitted(state: State, entry: Resolved): State {
+  const calmed = withStep(state, entry.step, (step) => {
+    const commit: CommitState = step.commit.is === 'open' ? { ...step.commit, resolved: true } : step.commit
+    const { output: _, ...rest } = step
+    const output = entry.output === undefined ? {} : { output: entry.output }
+    return step.commit.is === 'committed'
+      ? step
+      : { ...rest, ...output, commit, commitFailures: { ...step.commitFailures, stuck: false } }
+  })
+  return committed(
+    calmed,
+    entry.step,
+    ({ commit }) => commit.is !== 'open' && commit.is !== 'committed',
+    entry.output,
+  )
 }

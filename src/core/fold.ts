@@ -2,12 +2,14 @@
  * Folding: consecutive failed attempts become one entry, so that a million failures stay small.
  *
  * Invariants
- * - Only a chunk made wholly of `started`, `failed` and `pending` is ever overwritten, and only by one that says at least as much.
+ * - Only a chunk made wholly of `started`, `failed`, `pending` and `verified: unknown` is ever overwritten, and only by one that
+ *   says at least as much.
  * - Replaying the folded chunk gives the same state as replaying all that it stands for.
  */
-import type { Chunk, Entry, Failed, Pending, Started } from './entry.js'
+import type { Chunk, Direction, Entry, Failed, Pending, Started, Verified } from './entry.js'
 
-type Foldable = Started | Failed | Pending
+/** `verified` only where nobody knew: a pivot in doubt may be asked about for ever. */
+type Foldable = Started | Failed | Pending | Verified
 
 /** The entries that should overwrite `tail`, or undefined where `next` must become a chunk of its own. */
 export function fold(tail: Chunk | undefined, next: readonly Entry[]): Entry[] | undefined {
@@ -29,14 +31,20 @@ export function fold(tail: Chunk | undefined, next: readonly Entry[]): Entry[] |
 const keepTime = (entry: Started, at: number): Started =>
   entry.since === undefined ? { ...entry, since: at } : entry
 
-const foldable = (entries: readonly Entry[]): entries is readonly Foldable[] =>
-  entries.every(({ type }) => type === 'started' || type === 'failed' || type === 'pending')
+const foldable = (entries: readonly Entry[]): entries is readonly Foldable[] => entries.every(isFoldable)
 
-/** A later answer of the same direction says all that the earlier intent and answer of its kind said. */
+const isFoldable = (entry: Entry): boolean =>
+  entry.type === 'started' ||
+  entry.type === 'failed' ||
+  entry.type === 'pending' ||
+  (entry.type === 'verified' && entry.answer === 'unknown')
+
+/** A later answer of the same direction says all that the earlier intent and answer of its kind said, and opens the doubt anew. */
 function supersedes(later: Foldable, earlier: Foldable): boolean {
-  if (later.type === 'started' || later.step !== earlier.step) return false
+  if (later.type === 'started' || later.type === 'verified' || later.step !== earlier.step) return false
   if (directionOf(later) !== directionOf(earlier)) return false
-  return earlier.type === 'started' || earlier.type === later.type
+  return earlier.type === 'started' || earlier.type === 'verified' || earlier.type === later.type
 }
 
-const directionOf = (entry: Foldable) => (entry.type === 'pending' ? 'commit' : entry.direction)
+const directionOf = (entry: Foldable): Direction =>
+  entry.type === 'pending' || entry.type === 'verified' ? 'commit' : entry.direction

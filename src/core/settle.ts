@@ -129,7 +129,8 @@ function settleCommit(
         ...(result.output === undefined ? {} : { output: result.output }),
         ...(result.overdue ? { overdue: true } : {}),
       }
-      const spent = result.overdue && !state.wayBack && !unbounded(state, policy, true)
+      const byHand = step.commit.is === 'open' && step.commit.resolved === true
+      const spent = result.overdue && !state.wayBack && !byHand && !unbounded(state, policy, true)
       if (!spent || step.commitFailures.used + 1 < policy.retry.attempts) return [entry]
       return [entry, { type: 'rolling_back', reason: 'timeout', step: name }]
     }

@@ -16,7 +16,13 @@ export type CommitState =
   | { readonly is: 'idle' }
   | { readonly is: 'skipped' }
   /** An attempt's intent is durable and its outcome is not. */
-  | { readonly is: 'open'; readonly attempt: number; readonly since: number }
+  | {
+      readonly is: 'open'
+      readonly attempt: number
+      readonly since: number
+      /** An operator has said meanwhile that the step stands: it does, whatever this attempt answers. */
+      readonly resolved?: true
+    }
   /** Called again at `until`: after a failure, or because it said that it is still going on. */
   | { readonly is: 'waiting'; readonly until: number; readonly pending: boolean }
   | { readonly is: 'committed' }

@@ -14,11 +14,13 @@ export const isEnded = (state: State): boolean =>
   state.status === 'committed' || state.status === 'rolled_back'
 
 /** True while some step that is tried for ever keeps failing. */
-export const isStuck = (state: State): boolean => !isEnded(state) && state.steps.some(stuckStep)
+export const isStuck = (state: State): boolean =>
+  !isEnded(state) && state.steps.some(state.wayBack ? stuckBack : stuckForward)
 
-const stuckStep = (step: StepState): boolean =>
-  (step.commit.is !== 'committed' && step.commitFailures.stuck && step.commit.is !== 'failed') ||
-  (step.undo.is !== 'done' && step.undoFailures.stuck)
+const stuckForward = ({ commit, commitFailures }: StepState): boolean =>
+  commitFailures.stuck && (commit.is === 'open' || commit.is === 'waiting')
+
+const stuckBack = ({ undo, undoFailures }: StepState): boolean => undoFailures.stuck && undo.is !== 'done'
 
 /** The outputs of the steps that committed, by name. */
 export function outputsOf(state: State): Record<string, Json> {
