@@ -10,11 +10,10 @@
  */
 
 import { describe } from '../core/described-error.js'
-import type { Chunk, Entry, Failed, Json } from '../core/entry.js'
+import type { Chunk, Entry, Failed } from '../core/entry.js'
 import {
   type Attempt,
   type Call,
-  type CallResult,
   decide,
   evolve,
   evolveAll,
@@ -30,28 +29,18 @@ import {
   settle,
   settleCondition,
   settleVerify,
-  type VerifyAnswer,
 } from '../core/index.js'
-import { storable } from '../core/json.js'
-import type { Logger } from '../definition/context.js'
 import type { Definition } from '../definition/definition.js'
 import type { AppendWrite, Result, StoredSaga, Summary, Tombstone } from '../store/store.js'
-import { type CallListener, type Heard, RunningCall } from './call.js'
-import type { Clock, Timer } from './clock.js'
-import { Context, commitKeyOf, rollbackKeyOf } from './context.js'
+import { type CallHost, Calls, type Settled, type Subject } from './calls.js'
+import type { Timer } from './clock.js'
 import type { GroupCommit } from './group-commit.js'
-import { judgeCommit, judgeRollback, judgeVerify } from './outcome.js'
 
 export type Departure = 'ended' | 'parked' | 'lost'
 
 /** What an execution needs of the worker that runs it. */
-export interface Host {
-  readonly clock: Clock
+export interface Host extends CallHost {
   readonly commits: GroupCommit
-  /** ms that a call is given to say how it ended, once its signal was aborted. */
-  readonly grace: number
-  /** False as soon as the lease may be over: no new attempt then. */
-  mayCall(): boolean
   find(n: number): Promise<StoredSaga | Tombstone | undefined>
   /** The functions of the definition that the saga follows now, if this process has them. */
   definitionOf(saga: StoredSaga): Definition | undefined
@@ -66,17 +55,9 @@ export interface Host {
   /** It did not land: the saga stays. */
   staying(execution: Execution): void
   left(execution: Execution, how: Departure): void
-  /** A commit that was given up took effect after all. */
-  landedLate(execution: Execution, step: string, attempt: number, output: Json | undefined): void
-  logFor(execution: Execution, step: string, attempt: number): Logger
   /** The store refused what a saga has to say: it is tried again. */
   refused(execution: Execution, error: Error): void
 }
-
-/** What a call came to; kept until it is durable, to be judged again should the journal have grown. */
-type Settled =
-  | { readonly attempt: Attempt; readonly result: CallResult }
-  | { readonly verified: number; readonly answer: VerifyAnswer }
 
 interface Next {
   readonly calls: readonly Call[]
@@ -96,16 +77,15 @@ export interface Begun {
 /** Wait before the store is asked again for a saga that it could not give, or whose write it refused, in ms. */
 const pauseBeforeReload = 500
 
-export class Execution implements CallListener {
+export class Execution implements Subject {
   readonly n: number
   readonly id: string
   readonly token: number
   definition: Definition
   state: State
-  /** What the steps threw last, as long as this process remembers it. */
   readonly thrown = new Map<string, unknown>()
   readonly #host: Host
-  readonly #running = new Set<RunningCall>()
+  readonly #calls: Calls
   #tail: Chunk
   #summary: Summary
   #settled: Settled[] = []
@@ -119,6 +99,7 @@ export class Execution implements CallListener {
 
   constructor(host: Host, definition: Definition, begun: Begun) {
     this.#host = host
+    this.#calls = new Calls(host, this)
     this.definition = definition
     this.n = begun.n
     this.id = begun.id
@@ -131,7 +112,7 @@ export class Execution implements CallListener {
   /** Makes the calls whose intents went down with the submit. */
   begin(calls: readonly Call[]): void {
     this.#busy = true
-    this.#make(calls)
+    this.#calls.make(calls)
     this.#busy = false
     this.#advance()
   }
@@ -161,7 +142,7 @@ export class Execution implements CallListener {
   release(): void {
     if (this.#gone) return
     this.#releasing = true
-    this.#forsake(closing)
+    this.#calls.forsake(closing)
     if (!this.#busy) this.#letGo()
   }
 
@@ -176,7 +157,7 @@ export class Execution implements CallListener {
   /** Stops at once: somebody else owns the saga, or may. */
   lose(why: string): void {
     if (this.#gone) return
-    this.#forsake(why)
+    this.#calls.forsake(why)
     this.#depart('lost')
   }
 
@@ -195,7 +176,7 @@ export class Execution implements CallListener {
     if (entries.length > 0) return this.#write(entries, next, departure, now)
     if (departure === 'ended') return this.#depart('ended')
     this.#busy = true
-    this.#make(next.calls)
+    this.#calls.make(next.calls)
     this.#busy = false
     this.#rest(next)
   }
@@ -231,19 +212,13 @@ export class Execution implements CallListener {
         this.#say(entries, [decision.entry], now)
         continue
       }
-      const calls = decision.calls.filter((call) => !this.#isRunning(call))
+      const calls = decision.calls.filter((call) => !this.#calls.has(call.kind, call.step))
       // All conditions first: should one of them fail, no sibling may have been started.
       if (this.#skip(calls, wanted, entries, now)) continue
       for (const call of calls)
         if (call.kind !== 'verify') this.#say(entries, [intentOf(call, this.state)], now)
       return { calls, wakeAt: decision.wakeAt }
     }
-  }
-
-  #isRunning(call: Call): boolean {
-    for (const { call: other } of this.#running)
-      if (other.kind === call.kind && other.step === call.step) return true
-    return false
   }
 
   /** Asks the `when` of steps that have not begun. True if one of them is not to be called. */
@@ -275,7 +250,7 @@ export class Execution implements CallListener {
 
   #departure(next: Next): Departure | undefined {
     if (isEnded(this.state)) return 'ended'
-    const idle = this.#running.size === 0 && next.calls.length === 0
+    const idle = this.#calls.size === 0 && next.calls.length === 0
     return idle && next.wakeAt !== Number.POSITIVE_INFINITY ? 'parked' : undefined
   }
 
@@ -329,7 +304,7 @@ export class Execution implements CallListener {
     if (departure) return this.#depart(departure)
     if (this.#releasing) return this.#letGo()
     this.#abortIfTurned()
-    if (next.calls.length > 0) this.#make(next.calls)
+    if (next.calls.length > 0) this.#calls.make(next.calls)
     this.#busy = false
     this.#rest(next)
   }
@@ -412,7 +387,7 @@ export class Execution implements CallListener {
   #orphans(): Entry[] {
     const now = this.#host.clock.now()
     const known = (attempt: Attempt): boolean =>
-      [...this.#running].some(({ call }) => call.step === attempt.step && call.kind === attempt.direction) ||
+      this.#calls.has(attempt.direction, attempt.step) ||
       this.#settled.some((settled) => 'attempt' in settled && settled.attempt.step === attempt.step)
     const entries: Entry[] = []
     for (const attempt of openAttempts(this.state)) {
@@ -421,84 +396,16 @@ export class Execution implements CallListener {
     return entries
   }
 
-  // Calling
-
-  #make(calls: readonly Call[]): void {
-    if (calls.length === 0) return
-    if (!this.#host.mayCall()) return
-    for (const call of calls) {
-      const policy = this.state.plan.steps[call.step]
-      const fn = this.definition.functions[call.step]?.[call.kind]
-      if (!policy || !fn) continue
-      const running = new RunningCall(call, this.#host.clock, this.#host.grace, this)
-      this.#running.add(running)
-      const what = `the ${call.kind} of step ${policy.name}`
-      running.start(fn, this.#context(running, policy.name, policy.timeout), policy.timeout, what)
-    }
-  }
-
-  #context(running: RunningCall, step: string, timeout: number): Context {
-    const { kind, attempt, round, step: index } = running.call
-    const { state } = this
-    const commitKey = commitKeyOf(state.uid, step)
-    const output = kind === 'rollback' ? state.steps[index]?.output : undefined
-    return new Context(
-      {
-        input: state.input,
-        outputs: outputsOf(state),
-        sagaId: this.id,
-        step,
-        attempt,
-        idempotencyKey: kind === 'rollback' ? rollbackKeyOf(state.uid, step, round) : commitKey,
-        ...(kind === 'commit' ? undefined : { commitKey }),
-        ...(output === undefined ? undefined : { output }),
-        token: this.token,
-        deadline: this.#host.clock.now() + timeout,
-      },
-      running.signal,
-      () => this.#host.logFor(this, step, attempt),
-    )
-  }
-
-  settled(running: RunningCall, heard: Heard): void {
-    this.#running.delete(running)
-    const { call } = running
-    const policy = this.state.plan.steps[call.step]
-    if (!policy) return
-    if (call.kind === 'verify') {
-      this.#settled.push({ verified: call.step, answer: judgeVerify(heard, policy) })
-    } else {
-      const commit = call.kind === 'commit'
-      const attempt: Attempt = { step: call.step, direction: call.kind, attempt: call.attempt }
-      this.#settled.push({
-        attempt,
-        result: commit ? judgeCommit(heard, policy) : judgeRollback(heard, policy),
-      })
-      if (commit && heard.is === 'threw' && !heard.overrun) this.thrown.set(policy.name, heard.thrown)
-    }
+  /** A call came to an end. */
+  settled(settled: Settled): void {
+    this.#settled.push(settled)
     this.#advance()
-  }
-
-  late(running: RunningCall, value: unknown): void {
-    const { call } = running
-    const step = this.state.plan.steps[call.step]?.name
-    if (call.kind !== 'commit' || step === undefined) return
-    const stored = storable(value)
-    this.#host.landedLate(this, step, call.attempt, stored.ok ? stored.value : undefined)
   }
 
   /** Cancelled, or past its deadline: what is still being called is told. A failed step does not abort its siblings. */
   #abortIfTurned(): void {
     const reason = this.state.wayBack?.reason
-    if (this.#running.size === 0 || (reason !== 'cancelled' && reason !== 'deadline')) return
-    for (const running of this.#running) {
-      if (running.call.kind === 'commit') running.abort(abortError(`saga ${this.id}: ${reason}`))
-    }
-  }
-
-  #forsake(why: string): void {
-    for (const running of this.#running) running.forsake(abortError(`saga ${this.id}: ${why}`))
-    this.#running.clear()
+    if (reason === 'cancelled' || reason === 'deadline') this.#calls.abortCommits(reason)
   }
 
   #depart(how: Departure): void {
@@ -520,9 +427,6 @@ export class Execution implements CallListener {
 }
 
 const closing = 'the process closes down'
-
-const abortError = (why: string): Error =>
-  Object.assign(new Error(why), { name: 'AbortError', code: 'ABORT_ERR' })
 
 export function intentOf(call: Call, state: State): Entry {
   return {

@@ -6,9 +6,9 @@
  * - It installs no signal handlers, and after `close` it holds nothing that keeps the process alive.
  */
 import { type Duration, duration, formatDuration } from '../core/duration.js'
-import type { Entry } from '../core/entry.js'
+import type { Json } from '../core/entry.js'
 import { BadInputError, SagaRolledBackError, SagaUnfinishedError } from '../core/errors.js'
-import { isEnded } from '../core/index.js'
+import { isEnded, type State } from '../core/index.js'
 import {
   anonymous,
   type Definition,
@@ -18,13 +18,15 @@ import {
 } from '../definition/index.js'
 import type { Health, Store } from '../store/store.js'
 import { storeAt } from './address.js'
+import { Announcer, type Named } from './announcer.js'
+import type { Subject } from './calls.js'
 import type { Clock } from './clock.js'
 import { causeOf, type Outcome, outcomeOf } from './ending.js'
-import { Emitter, type Events, type Listener } from './events.js'
+import type { Events, Listener } from './events.js'
 import type { Departure, Execution } from './execution.js'
 import { type Added, Facts, lateFact } from './facts.js'
 import { GroupCommit } from './group-commit.js'
-import { childOf, defaultLogger, guarded, logEntry, silent } from './log.js'
+import { defaultLogger, guarded, silent } from './log.js'
 import {
   type ByWhom,
   type ListOptions,
@@ -61,9 +63,6 @@ export interface SagaHandle<Outputs> {
 
 type Together<Outputs> = { readonly [Step in keyof Outputs]: Outputs[Step] }
 
-/** How often a process says which sagas nobody can run, in ms. */
-const blockedInterval = 30_000
-
 export class Orchestrator implements AsyncDisposable {
   readonly #store: Store
   readonly #clock: Clock
@@ -73,10 +72,7 @@ export class Orchestrator implements AsyncDisposable {
   readonly #submitter: Submitter
   readonly #waits: Waits
   readonly #worker: Worker | undefined
-  readonly #events: Emitter
-  readonly #log: Logger
-  readonly #blockedSeen = new Set<number>()
-  #blockedTimer: ReturnType<Clock['timer']> | undefined
+  readonly #announcer: Announcer
   #closing: Promise<void> | undefined
 
   /**
@@ -109,19 +105,9 @@ export class Orchestrator implements AsyncDisposable {
     const { clock } = options
     this.#store = store
     this.#clock = clock
-    this.#log = log
-    this.#events = new Emitter(log)
-    if (options.onStuck) this.#events.on('stuck', options.onStuck)
-    this.#commits = new GroupCommit(store, clock, {
-      unavailable: (error, retryIn) => {
-        log.error({ event: 'store_unavailable', err: error, retryIn }, 'the store does not answer')
-        this.#events.emit('unavailable', { error, retryIn })
-      },
-      available: () => {
-        log.info({ event: 'store_available' }, 'the store answers again')
-        this.#events.emit('available', {})
-      },
-    })
+    this.#announcer = new Announcer(log)
+    if (options.onStuck) this.#announcer.events.on('stuck', options.onStuck)
+    this.#commits = new GroupCommit(store, clock, this.#announcer)
     this.#facts = new Facts(store, this.#commits, clock)
     this.#operators = new Operators(store, this.#commits, this.#facts, clock, (added) =>
       this.#factAdded(added),
@@ -142,36 +128,31 @@ export class Orchestrator implements AsyncDisposable {
       registry,
       worker: this.#worker,
       uid,
-      recorded: (id, definition, entries, at) => this.#recorded(id, definition.plan, entries, at),
+      recorded: (id, { plan }, entries, at) => this.#announcer.recorded({ id, plan }, entries, at),
     })
   }
 
   #makeWorker(registry: Registry, options: CheckedOptions): Worker {
+    const store = this.#store
+    const announcer = this.#announcer
     return new Worker(
       {
-        store: this.#store,
+        store,
         registry,
         clock: this.#clock,
         commits: this.#commits,
         grace: options.grace,
-        log: this.#log,
-        find: (n) => this.#store.find({ n }),
-        recorded: (execution, entries, at) => this.#recorded(execution.id, execution.state.plan, entries, at),
-        stuck: ({ id, state: { plan } }, { step, failures, error }) => {
-          const { name, version } = plan
-          this.#events.emit('stuck', { saga: { id, name, version }, step, failures, message: error.message })
-        },
+        log: announcer.log,
+        find: (n) => store.find({ n }),
+        recorded: (execution, entries, at) => announcer.recorded(nameOf(execution), entries, at),
+        stuck: (execution, failure) => announcer.stuck(nameOf(execution), failure),
         departed: (execution, how) => this.#departed(execution, how),
-        landedLate: (execution, step, attempt, output) => {
-          this.#landedLate(execution, step, attempt, output)
-        },
-        logFor: (execution, step, attempt) =>
-          childOf(this.#log, { saga: execution.id, definition: nameOf(execution.state.plan), step, attempt }),
-        refused: (execution, err) =>
-          this.#log.error({ event: 'write_refused', saga: execution.id, err }, 'the store refused a write'),
+        landedLate: (saga, step, attempt, output) => this.#landedLate(saga, step, attempt, output),
+        logFor: (saga, step, attempt) => announcer.logFor(nameOf(saga), step, attempt),
+        refused: ({ id }, error) => announcer.writeRefused(id, error),
         forgetList: (uid) => registry.forgetList(uid),
       },
-      { concurrency: options.concurrency, lease: options.lease ?? this.#store.lease },
+      { concurrency: options.concurrency, lease: options.lease ?? store.lease },
     )
   }
 
@@ -179,7 +160,7 @@ export class Orchestrator implements AsyncDisposable {
     for (const definition of options.sagas) this.#submitter.register(definition)
     if (!this.#worker) return
     await this.#worker.start()
-    this.#watchBlocked()
+    this.#announcer.watchBlocked(this.#store, this.#clock)
   }
 
   // Submitting
@@ -355,86 +336,34 @@ export class Orchestrator implements AsyncDisposable {
 
   /** Watches. Returns the function that ends it. @example orchestrator.on('stuck', ({ saga, step }) => page(saga.id, step)) */
   on<Name extends keyof Events>(name: Name, listener: Listener<Name>): () => void {
-    return this.#events.on(name, listener)
+    return this.#announcer.events.on(name, listener)
   }
 
   // What happened
-
-  #recorded(
-    id: string,
-    plan: { name: string; version: string },
-    entries: readonly Entry[],
-    at: number,
-  ): void {
-    const { name, version } = plan
-    const watched = this.#events.has('entry') || this.#events.has('late')
-    if (this.#log === silent && !watched) return
-    const saga = { id, name, version }
-    for (const entry of entries) {
-      if (this.#log !== silent) logEntry(this.#log, id, nameOf(plan), entry)
-      if (!watched) continue
-      this.#events.emit('entry', { saga, entry, at })
-      if (entry.type === 'late') this.#events.emit('late', { saga, step: entry.step })
-    }
-  }
 
   #departed(execution: Execution, how: Departure): void {
     const { n, id, state, thrown } = execution
     // Parked or lost, another process may end it: whoever waits has to look.
     if (how !== 'ended') return this.#waits.gone()
     if (this.#waits.isAwaited(n)) this.#waits.ended(n, outcomeOf(id, state, thrown))
-    if (this.#events.has('ended') && isEnded(state)) {
-      const { name, version } = state.plan
-      const status = state.status === 'committed' ? 'committed' : 'rolled_back'
-      this.#events.emit('ended', { saga: { id, name, version }, status })
-    }
+    if (isEnded(state)) this.#announcer.ended(nameOf(execution), endOf(state))
   }
 
   #factAdded({ saga, state, entries, at }: Added): void {
     if (entries.length === 0) return
-    this.#recorded(saga.id, saga.definition, entries, at)
+    this.#announcer.recorded({ id: saga.id, plan: saga.definition }, entries, at)
     if (isEnded(state)) this.#waits.ended(saga.n, outcomeOf(saga.id, state))
     this.#worker?.runs(saga.n)?.notice()
     this.#worker?.claim()
   }
 
-  #landedLate(
-    execution: Execution,
-    step: string,
-    attempt: number,
-    output: Parameters<typeof lateFact>[3],
-  ): void {
+  #landedLate({ n, id }: Subject, step: string, attempt: number, output: Json | undefined): void {
     this.#facts
-      .add({ n: execution.n }, (state) => lateFact(state, step, attempt, output))
+      .add({ n }, (state) => lateFact(state, step, attempt, output))
       .then(
         (added) => this.#factAdded(added),
-        (err: unknown) => {
-          this.#log.error(
-            { event: 'late_success_lost', saga: execution.id, step, attempt, err },
-            'a commit took effect after it had been given up, and could not be journaled',
-          )
-        },
+        (error: unknown) => this.#announcer.lateSuccessLost(id, step, attempt, error),
       )
-  }
-
-  /** Says once of each blocked saga that it waits for its definition. */
-  #watchBlocked(): void {
-    this.#store.list({ blocked: true, order: 'oldest', limit: 100 }).then(
-      (rows) => {
-        for (const { n, id, definition } of rows) {
-          if (this.#blockedSeen.has(n)) continue
-          this.#blockedSeen.add(n)
-          const { name, version } = definition
-          this.#log.warn(
-            { event: 'blocked', saga: id, definition: `${name}@${version}` },
-            'no process offers its definition',
-          )
-          this.#events.emit('blocked', { saga: { id, name, version } })
-        }
-      },
-      () => {},
-    )
-    if (!this.#closing) this.#blockedTimer = this.#clock.timer(blockedInterval, () => this.#watchBlocked())
   }
 
   // The end
@@ -450,7 +379,7 @@ export class Orchestrator implements AsyncDisposable {
 
   async #close(drain: number): Promise<void> {
     this.#submitter.close()
-    this.#blockedTimer?.cancel()
+    this.#announcer.stop()
     await this.#worker?.stop(drain)
     this.#waits.close()
     this.#commits.stop()
@@ -462,7 +391,10 @@ export class Orchestrator implements AsyncDisposable {
   }
 }
 
-const nameOf = ({ name, version }: { name: string; version: string }): string => `${name}@${version}`
+const nameOf = ({ id, state }: Subject): Named => ({ id, plan: state.plan })
+
+const endOf = ({ status }: State): 'committed' | 'rolled_back' =>
+  status === 'committed' ? 'committed' : 'rolled_back'
 
 function definitionOf(given: unknown): Definition {
   if (Array.isArray(given)) return anonymous(given as readonly ListStep<undefined>[]) as Definition
