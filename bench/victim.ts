@@ -1,0 +1,22 @@
+/**
+ * The process that is killed: `node victim.js FILE COUNT` starts so many sagas whose first commit never answers.
+ */
+import { sqliteStore } from 'backstep/sqlite'
+import { openOn } from './case.js'
+import { hanging } from './sagas.js'
+
+const [file = '', size = '0'] = process.argv.slice(2)
+const count = Number(size)
+/** Submits under way at a time. */
+const clients = 1_000
+
+let called = 0
+const definition = hanging(() => {
+  if (++called === count) process.stdout.write('running\n')
+})
+const orchestrator = await openOn(sqliteStore(file), { concurrency: count })
+let next = 0
+async function client(): Promise<void> {
+  while (next < count) await orchestrator.submit(definition, { key: `k${next++}` })
+}
+await Promise.all(Array.from({ length: clients }, client))
