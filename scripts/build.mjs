@@ -5,9 +5,10 @@
  * - It prints nothing on stdout, so that the last line of `npm start -- --json` is the simulation's.
  * - When nothing changed it starts no compiler: a stamp in the output folder holds name, size and time of every input.
  * - The output holds nothing whose source is gone: tsc never deletes, and a stale file can still be imported, and packed.
+ * - The command can be executed as a file; tsc knows nothing of that.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -56,5 +57,7 @@ if (!complete || now !== last) {
   const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
   const { status } = spawnSync(process.execPath, [tsc, '-p', project], { stdio: ['ignore', 2, 2] })
   if (status !== 0) process.exit(status ?? 1)
+  const command = join(output, 'cli/main.js')
+  if (existsSync(command)) chmodSync(command, 0o755)
   writeFileSync(stampFile, now)
 }

@@ -1,0 +1,96 @@
+/**
+ * The desk: a command's view of one store, opened to look and to step in.
+ *
+ * Invariants
+ * - It never claims a saga (`work: false`), and never makes a store: what is not there is an error.
+ * - SIGINT and SIGTERM close the store and end the command; a second one ends the process at once.
+ */
+import { statSync } from 'node:fs'
+import { Orchestrator } from '../index.js'
+import { Interrupted, NoStoreError, type Signal, UsageError } from './failure.js'
+import { shellWord, type Terminal } from './terminal.js'
+
+export const defaultStore = 'sqlite:backstep.db'
+
+/** Options that every command has. */
+export interface Shared {
+  readonly store?: string
+  readonly json?: boolean
+}
+
+/** Where a command works. */
+export interface Place {
+  readonly address: string
+  /** For commands that it tells to type: ['--store', address], where that was given on the command line. */
+  readonly storeOption: readonly string[]
+  readonly terminal: Terminal
+  readonly signal: AbortSignal
+}
+
+export interface Desk extends Place {
+  readonly orchestrator: Orchestrator
+}
+
+export function placeOf({ store }: Shared, terminal: Terminal, signal: AbortSignal): Place {
+  const address = store ?? (process.env['BACKSTEP_STORE'] || defaultStore)
+  const storeOption = store === undefined ? [] : ['--store', shellWord(store)]
+  return { address, storeOption, terminal, signal }
+}
+
+const howToName = 'name another with --store sqlite:FILE or BACKSTEP_STORE'
+
+/** The path of a store's file, which is there. Undefined for stores that are no file. Throws UsageError, NoStoreError. */
+export function fileOf(address: string): string | undefined {
+  if (address === 'memory:') {
+    throw new UsageError('memory: holds nothing here: such a store lives in its own process', howToName)
+  }
+  if (!/^[a-z]+:/i.test(address)) {
+    throw new UsageError(`${JSON.stringify(address)} is no address of a store`, `write sqlite:${address}`)
+  }
+  if (!address.startsWith('sqlite:')) return undefined
+  const path = address.slice('sqlite:'.length)
+  const file = statSync(path, { throwIfNoEntry: false })
+  if (!file) {
+    const where = path.startsWith('/') ? '' : ` in ${process.cwd()}`
+    throw new NoStoreError(`there is no store ${address}${where}`, howToName)
+  }
+  if (file.isDirectory()) throw new NoStoreError(`${path} is a folder`, howToName)
+  const isBlank = file.size === 0 && !statSync(`${path}-wal`, { throwIfNoEntry: false })?.size
+  if (isBlank) throw new NoStoreError(`${path} is empty: no process has made a store of it`, howToName)
+  return path
+}
+
+/** Opens the store of a place, hands it to `use`, and closes it. */
+export async function atDesk<T>(place: Place, use: (desk: Desk) => Promise<T>): Promise<T> {
+  fileOf(place.address)
+  const orchestrator = await Orchestrator.open(place.address, { work: false, log: false })
+  const close = () => orchestrator.close({ drain: 0 })
+  // Whatever it still waits for is rejected; that the command was interrupted is said by `interruptible`.
+  const closeSoon = () => void close().catch(() => {})
+  place.signal.addEventListener('abort', closeSoon)
+  try {
+    return await use({ ...place, orchestrator })
+  } finally {
+    place.signal.removeEventListener('abort', closeSoon)
+    await close()
+  }
+}
+
+/** Runs a command until it is done or a signal comes, with which it rejects (Interrupted). */
+export async function interruptible<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController()
+  const names: readonly Signal[] = ['SIGINT', 'SIGTERM']
+  let stop: (name: Signal) => void = () => {}
+  const stopped = new Promise<never>((_, reject) => {
+    stop = (name) => {
+      reject(new Interrupted(name))
+      controller.abort()
+    }
+  })
+  for (const name of names) process.once(name, stop)
+  try {
+    return await Promise.race([run(controller.signal), stopped])
+  } finally {
+    for (const name of names) process.off(name, stop)
+  }
+}
