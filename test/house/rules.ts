@@ -97,7 +97,7 @@ export function importsOf(file: string, text: string): Import[] {
       if (!ts.isNewExpression(node)) found.push({ specifier: '(computed)', line: lineOf(node), eager: false })
       return
     }
-    if (ts.isNewExpression(node) && !specifier.text.startsWith('.')) return
+    if (ts.isNewExpression(node) && !/^\.\.?\/.*\.js$/.test(specifier.text)) return
     found.push({ specifier: specifier.text, line: lineOf(node), eager: isEager(node) })
   })
   return found
