@@ -54,9 +54,9 @@ function barLine(run: Run, progress: number, paint: Paint, columns: number): str
   )
 }
 
-/** A line at every tenth of the run, and at least every five seconds. */
+/** A line after a second, then at every tenth of the run and at least every five seconds. */
 function showLines(run: Run, stream: NodeJS.WriteStream): () => void {
-  let [tenth, last] = [0, monotonic()]
+  let [tenth, last] = [0, monotonic() - 4_000]
   return every(100, () => {
     const now = Math.floor((10 * run.tally.answered) / run.options.sagas)
     if (now === tenth && monotonic() - last < 5_000) return
@@ -85,6 +85,7 @@ export function summaryOf(report: Report, kill: number, paint: Paint): string {
     ['rolled back', paint.yellow(String(report.rolledBack))],
     ['unfinished', alarm(report.unfinished, paint)],
     ['violations', alarm(report.violations, paint)],
+    ['calls of services', report.calls],
     ['failed commits', report.commitFailures],
     ['failed rollbacks', report.rollbackFailures],
     ['of both, timeouts', report.timeouts],
@@ -111,7 +112,10 @@ function verdictOf(report: Report, kill: number, paint: Paint): string[] {
   if (report.violations > report.details.length) {
     lines.push(`${paint.red('✘')} and ${report.violations - report.details.length} more`)
   }
-  if (report.unfinished > 0) lines.push(`${paint.red('✘')} ${report.unfinished} trips are unfinished`)
+  if (report.unfinished > 0) {
+    const why = report.interrupted ? 'it was stopped' : 'nothing moved any more'
+    lines.push(`${paint.red('✘')} ${report.unfinished} trips are unfinished: ${why}`)
+  }
   if (report.kills < kill) lines.push(`${paint.red('✘')} ${report.kills} kills of ${kill} happened`)
   if (lines.length > 0) return lines
   return [

@@ -79,8 +79,10 @@ class Life {
     const { sagas, seed, concurrency, keys } = options
     const trips = [...tally.pending(sagas)]
     this.victim.send({ type: 'begin', store, plan: { seed, concurrency, keys, run: name, trips } })
-    if (stop.aborted) this.#finish('done')
-    stop.addEventListener('abort', () => this.#finish('done'), { once: true })
+    const leave = (): void => this.#finish('done')
+    if (stop.aborted) leave()
+    stop.addEventListener('abort', leave, { once: true })
+    void this.victim.exit.catch(() => {}).then(() => stop.removeEventListener('abort', leave))
     this.victim.exit.then(
       ({ code, signal }) =>
         this.#fail(new Error(`the orchestrator's process ended by itself (${signal ?? code})`)),

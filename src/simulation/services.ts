@@ -27,6 +27,8 @@ import {
 
 /** What was drawn and what came of it. */
 export interface FaultCounts {
+  /** Calls of the services, in all. */
+  calls: number
   commitFailures: number
   rollbackFailures: number
   /** Of both: calls that hung past their timeout. */
@@ -46,6 +48,7 @@ export const booksFile = (folder: string, service: ServiceName): string => join(
 
 export class Services {
   readonly counts: FaultCounts = {
+    calls: 0,
     commitFailures: 0,
     rollbackFailures: 0,
     timeouts: 0,
@@ -88,7 +91,8 @@ export class Services {
   }
 
   async #answer(call: ServiceCall, fault: Fault, latency: number): Promise<Booking | null> {
-    await pause(fault.kind === 'hang' ? (fault.lands ?? 0) : latency)
+    const takes = fault.kind === 'hang' ? (fault.lands ?? 0) : latency
+    if (takes > 0) await pause(takes)
     if (fault.kind === 'refused') throw refusal(call, fault.final)
     if (fault.kind === 'lost_before') throw lost(call)
     const answer = this.#act(call)
@@ -125,6 +129,7 @@ export class Services {
   }
 
   #count(direction: Direction, { kind }: Fault): void {
+    this.counts.calls++
     if (kind === 'none') return
     if (kind === 'hang') this.counts.timeouts++
     if (direction === 'commit') this.counts.commitFailures++

@@ -7,6 +7,7 @@
  * - Whatever happens, the services' books are closed.
  */
 import { audit, type Verdict } from './audit.js'
+import { every, monotonic } from './clock.js'
 import { runHere } from './here.js'
 import { runKilled } from './killed.js'
 import { type GivenOptions, readOptions } from './options.js'
@@ -32,6 +33,7 @@ export interface Report extends FaultCounts {
   /** From the first submit to the last outcome. */
   readonly seconds: number
   readonly sagasPerSecond: number
+  /** It was stopped from outside. */
   readonly interrupted: boolean
   /** What each violation is, at most the first hundred. */
   readonly details: readonly string[]
@@ -44,6 +46,9 @@ export interface Watch {
   readonly stop?: AbortSignal
 }
 
+/** No call and no end for so long, ms: the longest wait between two attempts is a tenth of a second, and a lease 15 s. */
+const stallAfter = 60_000
+
 /**
  * Books trips through failing services and judges every one of them.
  *
@@ -52,18 +57,31 @@ export interface Watch {
 export async function simulate(given: GivenOptions = {}, watch: Watch = {}): Promise<Report> {
   const options = readOptions(given)
   if (options.store !== undefined) await refuseBusyStore(options.store)
-  const run = begin(options, watch.stop ?? new AbortController().signal)
+  const stall = new AbortController()
+  const run = begin(options, AbortSignal.any([stall.signal, ...(watch.stop ? [watch.stop] : [])]))
+  const endWatch = watchForStall(run, stall)
   watch.began?.(run)
   try {
     const verdicts = await (options.kill > 0 ? runKilled(run) : runHere(run))
     if (run.stop.aborted) await run.services.settled()
-    return report(run, verdicts)
+    return report(run, verdicts, watch.stop?.aborted === true)
   } finally {
+    endWatch()
     run.services.close()
   }
 }
 
-function report(run: Run, verdicts: readonly Verdict[]): Report {
+/** An orchestrator that stands still has lost its sagas: the run ends, and they are unfinished. Returns how to stop looking. */
+function watchForStall({ services, tally }: Run, stall: AbortController): () => void {
+  let [moves, since] = [-1, monotonic()]
+  return every(1_000, () => {
+    const now = services.counts.calls + tally.answered
+    if (now !== moves) [moves, since] = [now, monotonic()]
+    else if (monotonic() - since > stallAfter) stall.abort()
+  })
+}
+
+function report(run: Run, verdicts: readonly Verdict[], interrupted: boolean): Report {
   const { sagas, seed, failureRate, concurrency, keys } = run.options
   const count = (end: string): number => verdicts.filter((verdict) => verdict.end === end).length
   const [committed, rolledBack] = [count('committed'), count('rolled_back')]
@@ -85,7 +103,7 @@ function report(run: Run, verdicts: readonly Verdict[]): Report {
     books: run.folder,
     seconds: Number(seconds.toFixed(3)),
     sagasPerSecond: Number(((committed + rolledBack) / seconds).toFixed(1)),
-    interrupted: run.stop.aborted,
+    interrupted,
     details: details.slice(0, 100),
   }
 }
