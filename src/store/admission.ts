@@ -37,7 +37,10 @@ export interface Spot {
   readonly n: number
 }
 
-/** Work that is still to be done because something stopped being in the way: `cause` is a place, or `waits` with a key. */
+/**
+ * Work still to be done because something stopped being in the way. `cause` is a place: a definition's, for all sagas
+ * that wait with it; a bad holder's, for those behind it in the line of `key`; or `waits`: the first of the line is to be woken.
+ */
 export interface Ripple {
   readonly cause: number
   readonly key: string
@@ -83,19 +86,21 @@ const lowest = -Number.MAX_SAFE_INTEGER
 const highest = Number.MAX_SAFE_INTEGER
 /** Rows that one claim looks at beyond the sagas it gives: a few ms. */
 const budgetOfCall = 2_000
-const slice = 500
 
 export class Admission {
   readonly #lines: Lines
-  #budget = budgetOfCall
+  readonly #fullBudget: number
+  #budget: number
 
-  constructor(lines: Lines) {
+  constructor(lines: Lines, budget = budgetOfCall) {
     this.#lines = lines
+    this.#fullBudget = budget
+    this.#budget = budget
   }
 
   /** Each write of a store begins with a full budget. */
   refill(): void {
-    this.#budget = budgetOfCall
+    this.#budget = this.#fullBudget
   }
 
   /** May this waiting (or new) saga start now? */
@@ -162,14 +167,11 @@ export class Admission {
   }
 
   /** A holding saga became stuck, or went over to a definition that nobody offers: those behind it no longer reserve. */
-  turnedBad(saga: Contender): void {
-    const { keys, n } = saga
-    if (
-      keys?.some(
-        (key) => this.#lines.next(key, holds, n) || this.#lines.next(key, lowest, 0)?.place !== holds,
-      )
-    ) {
-      this.#lines.addRipple({ cause: behindSaga(n), key: '', after: 0 })
+  turnedBad({ n, keys }: Contender): void {
+    const lines = this.#lines
+    for (const key of keys ?? []) {
+      const hasWaiting = lines.next(key, holds, n) || lines.next(key, lowest, 0)?.place !== holds
+      if (hasWaiting) lines.addRipple({ cause: behindSaga(n), key, after: 0 })
     }
   }
 
@@ -197,7 +199,8 @@ export class Admission {
       keys === null
         ? [...holders.map(wholly), ...this.#reserving(this.#lines.firstWaiting(false), n)]
         : [...this.#aloneInFront(n, holders), ...keys.flatMap((key) => this.#inFront(key, n))]
-    const rank = (other: number) => (this.#isBad(other) ? 0 : this.#lines.contender(other)?.stage === 'holding' ? 1 : 2)
+    const rank = (other: number) =>
+      this.#isBad(other) ? 0 : this.#lines.contender(other)?.stage === 'holding' ? 1 : 2
     return found.sort((a, b) => rank(a.n) - rank(b.n) || a.n - b.n)
   }
 
@@ -276,7 +279,8 @@ export class Admission {
       const now = this.placeOf(saga)
       if (now !== place) {
         if (this.#budget-- <= 0) return undefined
-        this.#lines.move(saga, now)
+        if (now === waits) this.#lines.move(saga, now)
+        else this.#stepAside(saga, now)
       }
       if (now === waits) return spot.n
     }
@@ -303,40 +307,48 @@ export class Admission {
     return undefined
   }
 
-  /** Those behind a bad holder are noted as such, and each no longer stands in the way in its other lines. */
+  /**
+   * Those in this line that still count as reserving are noted as behind the bad holder. Who is noted so already, perhaps
+   * from an earlier time, has not been in anybody's way since: whoever looks at it renews the note.
+   */
   #spreadHolder(ripple: Ripple, n: number): Ripple | undefined {
+    if (!this.#isBad(n)) return undefined
+    const { key } = ripple
     const lines = this.#lines
-    const holder = this.#isBad(n) ? lines.contender(n) : undefined
-    for (const key of holder?.keys ?? []) {
-      let spot = lines.next(key, lowest, 0)
-      while (spot) {
-        if (spot.place === holds || this.#stands(spot.place)) {
-          spot = lines.next(key, spot.place, highest)
-          continue
-        }
-        if (this.#budget-- <= 0) return ripple
-        const saga = lines.contender(spot.n)
-        if (saga) this.#stepAside(saga)
-        spot = lines.next(key, spot.place, spot.n)
+    for (let spot = lines.next(key, lowest, 0); spot; ) {
+      const { place } = spot
+      if (place === holds || this.#stands(place)) {
+        spot = lines.next(key, place, highest)
+        continue
       }
+      if (this.#budget-- <= 0) return ripple
+      const saga = lines.contender(spot.n)
+      if (saga) this.#stepAside(saga, this.placeOf(saga))
+      spot = lines.next(key, place, spot.n)
     }
     return undefined
   }
 
   #spreadDefinition(ripple: Ripple, d: number): Ripple | undefined {
     const offered = this.#lines.isOffered(d)
+    const slice = Math.max(1, this.#budget)
     const sagas = this.#lines.waitingOf(d, ripple.after, slice)
+    this.#budget -= sagas.length
     for (const saga of sagas) {
-      this.#budget--
       if (offered) this.#lines.wake(saga.n)
-      else this.#stepAside(saga)
+      else this.#stepAside(saga, this.placeOf(saga))
     }
     const last = sagas.at(-1)
     return last && sagas.length === slice ? { ...ripple, after: last.n } : undefined
   }
 
-  #stepAside(saga: Contender): void {
-    this.#lines.move(saga, this.placeOf(saga))
-    this.released(saga.keys ?? [])
+  #stepAside(saga: Contender, place: number): void {
+    this.#lines.move(saga, place)
+    this.#wakeBehind(saga)
+  }
+
+  /** It no longer reserves: in each of its lines the first that does may be able to start. */
+  #wakeBehind(saga: Contender | undefined): void {
+    for (const key of saga?.keys ?? []) this.#lines.addRipple({ cause: waits, key, after: 0 })
   }
 }

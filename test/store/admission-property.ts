@@ -12,33 +12,65 @@ const definitions = [trip, order, refund]
 const workers = ['a', 'b']
 
 type Move =
-  | { readonly do: 'submit'; readonly definition: number; readonly keys: readonly string[] | null; readonly start: boolean }
+  | {
+      readonly do: 'submit'
+      readonly definition: number
+      readonly keys: readonly string[] | null
+      readonly start: boolean
+    }
   | { readonly do: 'end' | 'cancel' | 'stick' | 'park' | 'late' | 'rebind'; readonly pick: number }
   | { readonly do: 'join'; readonly worker: number; readonly offers: readonly number[] }
   | { readonly do: 'leave'; readonly worker: number }
+  | { readonly do: 'settle' }
   | { readonly do: 'claim'; readonly worker: number; readonly limit: number }
 
 const keys = fc.oneof(
-  { weight: 6, arbitrary: fc.uniqueArray(fc.constantFrom('p', 'q', 'r', 's', 't'), { maxLength: 3 }) },
+  { weight: 6, arbitrary: fc.uniqueArray(fc.constantFrom('p', 'q', 'r', 's'), { maxLength: 3 }) },
   { weight: 1, arbitrary: fc.constant(null) },
 )
 const pick = fc.nat({ max: 1_000 })
 const worker = fc.nat({ max: workers.length - 1 })
 
 const anyMove: fc.Arbitrary<Move> = fc.oneof(
-  { weight: 10, arbitrary: fc.record({ do: fc.constant('submit' as const), definition: fc.nat({ max: 2 }), keys, start: fc.boolean() }) },
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      do: fc.constant('submit' as const),
+      definition: fc.nat({ max: 2 }),
+      keys,
+      start: fc.boolean(),
+    }),
+  },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('end' as const), pick }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('cancel' as const, 'park' as const, 'late' as const, 'rebind' as const), pick }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('stick' as const), pick }) },
   {
     weight: 2,
-    arbitrary: fc.record({ do: fc.constant('join' as const), worker, offers: fc.uniqueArray(fc.nat({ max: 2 }), { maxLength: 3 }) }),
+    arbitrary: fc.record({
+      do: fc.constantFrom('cancel' as const, 'park' as const, 'late' as const, 'rebind' as const),
+      pick,
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('stick' as const), pick }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('settle' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('join' as const),
+      worker,
+      offers: fc.uniqueArray(fc.nat({ max: 2 }), { maxLength: 3 }),
+    }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('leave' as const), worker }) },
-  { weight: 5, arbitrary: fc.record({ do: fc.constant('claim' as const), worker, limit: fc.integer({ min: 1, max: 4 }) }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('claim' as const),
+      worker,
+      limit: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
 )
 
-export const anyHistory = fc.array(anyMove, { minLength: 5, maxLength: 60 })
+export const anyHistory = fc.array(anyMove, { minLength: 5, maxLength: 80 })
 
 interface Both {
   readonly known: Known
@@ -80,6 +112,8 @@ export class History {
         return this.#join(move.worker, move.offers)
       case 'leave':
         return this.#leave(move.worker)
+      case 'settle':
+        return this.#settle()
       case 'claim':
         await this.#claim(move.worker, move.limit)
         return
@@ -90,8 +124,14 @@ export class History {
 
   async #submit(index: number, wanted: readonly string[] | null, start: boolean): Promise<void> {
     const definition = definitions[index] as DefinitionRef
-    const starter = start ? [...this.#model.workers].find(([, offers]) => offers.includes(definition))?.[0] : undefined
-    const known = await this.#desk.submit({ definition, keys: wanted, ...(starter === undefined ? {} : { start: starter }) })
+    const starter = start
+      ? [...this.#model.workers].find(([, offers]) => offers.includes(definition))?.[0]
+      : undefined
+    const known = await this.#desk.submit({
+      definition,
+      keys: wanted,
+      ...(starter === undefined ? {} : { start: starter }),
+    })
     const model: ModelSaga = { n: known.n, definition, keys: wanted, stage: 'waiting', stuck: false }
     this.#model.sagas.push(model)
     this.#sagas.set(known.n, { known, model })
@@ -138,7 +178,8 @@ export class History {
 
   async #change(what: 'end' | 'cancel' | 'stick' | 'park' | 'late' | 'rebind', pick: number): Promise<void> {
     const from = what === 'cancel' ? 'waiting' : what === 'late' ? 'done' : 'holding'
-    const all = what === 'rebind' ? this.#model.sagas.filter(({ stage }) => stage !== 'done') : this.#model.in(from)
+    const all =
+      what === 'rebind' ? this.#model.sagas.filter(({ stage }) => stage !== 'done') : this.#model.in(from)
     const model = all[pick % Math.max(1, all.length)]
     const known = model && this.#sagas.get(model.n)?.known
     if (!model || !known) return
@@ -156,7 +197,12 @@ export class History {
     } else if (what === 'park') {
       await this.#desk.add(known, [committedEntry()], summaryOf({ dueIn: 0, stuck: model.stuck }))
     } else if (what === 'late') {
-      await this.#desk.add(known, [committedEntry()], summaryOf({ status: 'rolling_back', stage: 'waiting', late: true, dueIn: 0 }), null)
+      await this.#desk.add(
+        known,
+        [committedEntry()],
+        summaryOf({ status: 'rolling_back', stage: 'waiting', late: true, dueIn: 0 }),
+        null,
+      )
       model.stage = 'waiting'
     } else {
       const definition = definitions[pick % definitions.length] as DefinitionRef
@@ -179,7 +225,11 @@ export class History {
     }
     for (const { known, model } of this.#sagas.values()) {
       const { stage, stuck, blocked } = await this.#desk.find(known)
-      expect({ stage, stuck, blocked }).toEqual({ stage: model.stage, stuck: model.stuck, blocked: this.#blocked(model) })
+      expect({ stage, stuck, blocked }).toEqual({
+        stage: model.stage,
+        stuck: model.stuck,
+        blocked: this.#blocked(model),
+      })
     }
   }
 

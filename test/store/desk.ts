@@ -31,7 +31,12 @@ export const summaryOf = (summary: Partial<Summary> = {}): Summary => ({
 })
 
 export const startedEntry: Entry = { type: 'started', step: 'flight', direction: 'commit', attempt: 1 }
-export const committedEntry = (step = 'flight'): Entry => ({ type: 'committed', step, attempt: 1, output: { ok: true } })
+export const committedEntry = (step = 'flight'): Entry => ({
+  type: 'committed',
+  step,
+  attempt: 1,
+  output: { ok: true },
+})
 export const endedEntry: Entry = { type: 'ended', status: 'committed' }
 
 /** A saga as one who writes to it knows it. */
@@ -67,7 +72,9 @@ export function submission(options: Submission = {}): SubmitWrite {
     deadline,
     at: 1_700_000_000_000,
     entries: [{ type: 'submitted', uid, input: { to: 'LIS' }, keys }],
-    ...(start === undefined ? {} : { start: { worker: start, entries: [startedEntry], summary: summaryOf() } }),
+    ...(start === undefined
+      ? {}
+      : { start: { worker: start, entries: [startedEntry], summary: summaryOf() } }),
   }
 }
 
@@ -95,17 +102,33 @@ export class Desk {
   async submit(options: Submission = {}): Promise<Known> {
     const write = submission(options)
     const result = await this.one(write)
-    if (result.type !== 'applied' || result.n === undefined) throw new Error(`submit: ${JSON.stringify(result)}`)
+    if (result.type !== 'applied' || result.n === undefined)
+      throw new Error(`submit: ${JSON.stringify(result)}`)
     return { id: write.id, n: result.n, keys: write.keys, token: result.token ?? null, seq: 0 }
   }
 
   appendOf(saga: Known, entries: readonly Entry[], more: Partial<AppendWrite> = {}): AppendWrite {
     const { n, token, keys } = saga
-    return { type: 'append', n, token, seq: saga.seq + 1, at: 1_700_000_000_500, entries, replace: false, keys, ...more }
+    return {
+      type: 'append',
+      n,
+      token,
+      seq: saga.seq + 1,
+      at: 1_700_000_000_500,
+      entries,
+      replace: false,
+      keys,
+      ...more,
+    }
   }
 
   /** Adds a chunk by the owner's token (or none), and expects it to land. */
-  async add(saga: Known, entries: readonly Entry[] = [committedEntry()], summary?: Summary, token = saga.token): Promise<void> {
+  async add(
+    saga: Known,
+    entries: readonly Entry[] = [committedEntry()],
+    summary?: Summary,
+    token = saga.token,
+  ): Promise<void> {
     await this.expect({ ...this.appendOf(saga, entries, summary ? { summary } : {}), token }, 'applied')
     saga.seq++
   }

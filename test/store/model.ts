@@ -32,17 +32,23 @@ export class Model {
 
   reserves(saga: ModelSaga): boolean {
     if (this.isBlocked(saga)) return false
-    return !this.in('holding').some((holder) => this.conflict(saga, holder) && (holder.stuck || this.isBlocked(holder)))
+    return !this.in('holding').some(
+      (holder) => this.conflict(saga, holder) && (holder.stuck || this.isBlocked(holder)),
+    )
   }
 
   mayStart(saga: ModelSaga): boolean {
     if (this.in('holding').some((holder) => this.conflict(saga, holder))) return false
-    return !this.in('waiting').some((other) => other.n < saga.n && this.conflict(saga, other) && this.reserves(other))
+    return !this.in('waiting').some(
+      (other) => other.n < saga.n && this.conflict(saga, other) && this.reserves(other),
+    )
   }
 
   /** Two that hold never conflict. */
   overlaps(): [ModelSaga, ModelSaga][] {
     const holders = this.in('holding')
-    return holders.flatMap((a) => holders.filter((b) => a.n < b.n && this.conflict(a, b)).map((b): [ModelSaga, ModelSaga] => [a, b]))
+    return holders.flatMap((a) =>
+      holders.filter((b) => a.n < b.n && this.conflict(a, b)).map((b): [ModelSaga, ModelSaga] => [a, b]),
+    )
   }
 }

@@ -6,7 +6,17 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Store } from '#dist/store/store.js'
 import { anyHistory, History } from './admission-property.js'
-import { claimAll, committedEntry, Desk, endedEntry, order, startedEntry, submission, summaryOf, trip } from './desk.js'
+import {
+  claimAll,
+  committedEntry,
+  Desk,
+  endedEntry,
+  order,
+  startedEntry,
+  submission,
+  summaryOf,
+  trip,
+} from './desk.js'
 
 /** One set of data, and ways to it. */
 export interface Place {
@@ -40,7 +50,12 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
         await desk.join('w')
         const first = submission({ keys: ['k'], start: 'w' })
         const second = submission({ keys: ['k'], start: 'w' })
-        const results = await store.apply([first, second, { type: 'claim', worker: 'w', limit: 9 }, { type: 'renew', worker: 'w', lease: 1e6 }])
+        const results = await store.apply([
+          first,
+          second,
+          { type: 'claim', worker: 'w', limit: 9 },
+          { type: 'renew', worker: 'w', lease: 1e6 },
+        ])
         expect(results.map(({ type }) => type)).toEqual(['applied', 'applied', 'claimed', 'applied'])
         expect(results[0]).toHaveProperty('token')
         expect(results[1]).not.toHaveProperty('token')
@@ -50,7 +65,11 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
       it('a bad write is refused and harms no other', async () => {
         await desk.join('w')
         const nonsense = { type: 'nonsense' } as never
-        const results = await store.apply([submission({ id: 'before' }), nonsense, submission({ id: 'after', start: 'w' })])
+        const results = await store.apply([
+          submission({ id: 'before' }),
+          nonsense,
+          submission({ id: 'after', start: 'w' }),
+        ])
         expect(results.map(({ type }) => type)).toEqual(['applied', 'refused', 'applied'])
         expect(await store.find({ id: 'before' })).toMatchObject({ status: 'queued' })
         expect(await store.find({ id: 'after' })).toMatchObject({ status: 'running' })
@@ -71,7 +90,13 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
           [0, 2],
           [1, 2],
         ])
-        expect(found).toMatchObject({ id: 'kept', n: saga.n, status: 'running', stage: 'holding', token: saga.token })
+        expect(found).toMatchObject({
+          id: 'kept',
+          n: saga.n,
+          status: 'running',
+          stage: 'holding',
+          token: saga.token,
+        })
       })
     })
 
@@ -118,7 +143,9 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
           desk.appendOf(saga, [committedEntry('a')]),
           desk.appendOf(saga, [committedEntry('b')], { replace: true }),
           desk.appendOf({ ...saga, seq: 1 }, [committedEntry('c')], { token: null }),
-          desk.appendOf({ ...saga, seq: 2 }, [endedEntry], { summary: summaryOf({ status: 'committed', stage: 'done' }) }),
+          desk.appendOf({ ...saga, seq: 2 }, [endedEntry], {
+            summary: summaryOf({ status: 'committed', stage: 'done' }),
+          }),
         ]
         for (const write of writes) {
           expect(await desk.one(write)).toEqual({ type: 'applied' })
@@ -151,7 +178,9 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
         const [taken] = await desk.claim('w')
         expect(taken?.token).toBeGreaterThan(saga.token ?? 0)
         const before = await desk.find(saga)
-        const stale = desk.appendOf(saga, [endedEntry], { summary: summaryOf({ status: 'committed', stage: 'done' }) })
+        const stale = desk.appendOf(saga, [endedEntry], {
+          summary: summaryOf({ status: 'committed', stage: 'done' }),
+        })
         expect(await desk.one(stale)).toEqual({ type: 'superseded' })
         expect(await desk.one({ ...stale, seq: saga.seq, replace: true })).toEqual({ type: 'superseded' })
         expect(await desk.one({ ...stale, token: (taken?.token ?? 0) + 1 })).toEqual({ type: 'superseded' })
@@ -182,8 +211,15 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
           expect(await desk.one(write), `seq ${seq}`).toEqual({ type: 'conflict' })
           expect(await desk.one({ ...write, token: null }), `seq ${seq}`).toEqual({ type: 'conflict' })
         }
-        await desk.expect(desk.appendOf(saga, [committedEntry('newer')], { seq: 2, replace: true, at: 7 }), 'applied')
-        expect((await desk.find(saga)).chunks.at(-1)).toEqual({ seq: 2, at: 7, entries: [committedEntry('newer')] })
+        await desk.expect(
+          desk.appendOf(saga, [committedEntry('newer')], { seq: 2, replace: true, at: 7 }),
+          'applied',
+        )
+        expect((await desk.find(saga)).chunks.at(-1)).toEqual({
+          seq: 2,
+          at: 7,
+          entries: [committedEntry('newer')],
+        })
       })
 
       it('of two who add at the same place one lands', async () => {
@@ -198,13 +234,18 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
       it('a saga that does not exist', async () => {
         const nobody = { id: 'x', n: 4711, keys: [], token: 1, seq: 0 }
         expect(await desk.one(desk.appendOf(nobody, [committedEntry()]))).toEqual({ type: 'superseded' })
-        expect(await desk.one({ ...desk.appendOf(nobody, [committedEntry()]), token: null })).toEqual({ type: 'conflict' })
+        expect(await desk.one({ ...desk.appendOf(nobody, [committedEntry()]), token: null })).toEqual({
+          type: 'conflict',
+        })
       })
 
       it('a summary that comes with a chunk that does not land is not applied', async () => {
         await desk.join('w')
         const saga = await desk.submit({ keys: ['k'], start: 'w' })
-        const late = desk.appendOf(saga, [endedEntry], { seq: 5, summary: summaryOf({ status: 'committed', stage: 'done' }) })
+        const late = desk.appendOf(saga, [endedEntry], {
+          seq: 5,
+          summary: summaryOf({ status: 'committed', stage: 'done' }),
+        })
         await desk.expect(late, 'conflict')
         expect(await desk.find(saga)).toMatchObject({ status: 'running', stage: 'holding' })
         expect(await desk.submit({ keys: ['k'], start: 'w' })).toMatchObject({ token: null })
@@ -217,7 +258,9 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
         const [a, b] = await store.apply([submission(), submission()])
         const c = await other.submit()
         const d = await desk.submit()
-        const numbers = [a, b].map((result) => (result?.type === 'applied' ? (result.n ?? 0) : 0)).concat(c.n, d.n)
+        const numbers = [a, b]
+          .map((result) => (result?.type === 'applied' ? (result.n ?? 0) : 0))
+          .concat(c.n, d.n)
         expect(numbers).toEqual([...numbers].sort((x, y) => x - y))
         expect(new Set(numbers).size).toBe(4)
       })
@@ -249,7 +292,18 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
       })
 
       it('scenario 16: odd ids are found again byte for byte', async () => {
-        const odd = [' ', '../x', `x${'y'.repeat(10_000)}`, '😀', 'a\u0000b', 'a', "'; DROP TABLE sagas --", '__proto__', '\u00e4', 'a\u0308']
+        const odd = [
+          ' ',
+          '../x',
+          `x${'y'.repeat(10_000)}`,
+          '😀',
+          'a\u0000b',
+          'a',
+          "'; DROP TABLE sagas --",
+          '__proto__',
+          '\u00e4',
+          'a\u0308',
+        ]
         for (const id of odd) await desk.submit({ id, uid: `u${id}` })
         for (const id of odd) expect(await store.find({ id })).toMatchObject({ id })
         expect(await store.list({ order: 'oldest', limit: 100 })).toHaveLength(odd.length)
@@ -264,7 +318,11 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
         for (const id of ids) {
           if (id !== 's1') expect(await desk.claimIds('w')).toEqual([id])
           expect(await desk.claimIds('w')).toEqual([])
-          const { n, token, chunks } = (await store.find({ id })) as never as { n: number; token: number; chunks: unknown[] }
+          const { n, token, chunks } = (await store.find({ id })) as never as {
+            n: number
+            token: number
+            chunks: unknown[]
+          }
           await desk.end({ id, n, keys: null, token, seq: chunks.length - 1 })
         }
       })
@@ -275,7 +333,12 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
         const alone = await desk.submit({ keys: null, start: 'w' })
         const later = await desk.submit({ keys: ['z'], start: 'w' })
         const free = await desk.submit({ keys: [], start: 'w' })
-        expect([keyed, alone, later, free].map(({ token }) => token !== null)).toEqual([true, false, false, false])
+        expect([keyed, alone, later, free].map(({ token }) => token !== null)).toEqual([
+          true,
+          false,
+          false,
+          false,
+        ])
         expect(await desk.claimIds('w')).toEqual([])
         await desk.end(keyed)
         expect(await desk.claimIds('w')).toEqual([alone.id])
@@ -333,13 +396,51 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
         expect((await desk.claimIds('w')).sort()).toEqual([waits.id, reserved.id].sort())
       })
 
+      it('scenario 40: a saga that is stuck, recovers and is stuck again lets others pass again', async () => {
+        await desk.join('w')
+        const stuck = await desk.submit({ keys: ['a'], start: 'w' })
+        await desk.submit({ keys: ['a', 'b'], start: 'w' })
+        await desk.setStuck(stuck, true)
+        expect(await desk.claimIds('w')).toEqual([])
+        await desk.setStuck(stuck, false)
+        const passes = await desk.submit({ keys: ['b'], start: 'w' })
+        expect(passes.token).toBeNull()
+        expect(await desk.claimIds('w')).toEqual([])
+        await desk.setStuck(stuck, true)
+        expect(await desk.claimIds('w')).toEqual([passes.id])
+      })
+
+      it('scenario 40: no wake-up is lost if a submit finds out first that somebody is stuck', async () => {
+        await desk.join('w')
+        const stuck = await desk.submit({ keys: ['a'], start: 'w' })
+        await desk.submit({ keys: ['a', 'b'], start: 'w' })
+        const passes = await desk.submit({ keys: ['b'], start: 'w' })
+        expect(await desk.claimIds('w')).toEqual([])
+        await desk.setStuck(stuck, true)
+        expect((await desk.submit({ keys: ['b'], start: 'w' })).token).toBeNull()
+        expect(await desk.claimIds('w')).toEqual([passes.id])
+      })
+
+      it('scenario 40: the same for one that is blocked in the middle', async () => {
+        await desk.join('w', [trip])
+        await desk.join('v', [order])
+        await desk.submit({ keys: ['a'], definition: order, start: 'v' })
+        await desk.submit({ keys: ['a', 'b'], start: 'w' })
+        const passes = await desk.submit({ keys: ['b'], start: 'w' })
+        expect(await desk.claimIds('w')).toEqual([])
+        await desk.leave('v')
+        expect(await desk.claimIds('w')).toEqual([passes.id])
+      })
+
       it('scenario 40: in serial mode all wait for the stuck one', async () => {
         await desk.join('w')
         const stuck = await desk.submit({ keys: null, start: 'w' })
         const next = await desk.submit({ keys: null, start: 'w' })
         await desk.setStuck(stuck, true)
         expect(await desk.claimIds('w')).toEqual([])
-        expect(await store.obstacles(next.n, 5)).toMatchObject([{ n: stuck.n, stuck: true, stage: 'holding', key: null }])
+        expect(await store.obstacles(next.n, 5)).toMatchObject([
+          { n: stuck.n, stuck: true, stage: 'holding', key: null },
+        ])
       })
 
       it('scenario 40: a saga without keys steps aside while a stuck one with keys holds', async () => {
@@ -402,7 +503,12 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
         const queued = await desk.submit({ keys: ['a'], start: 'w' })
         const summary = summaryOf({ status: 'rolling_back', stage: 'waiting', late: true, dueIn: 0 })
         await desk.add(ended, [{ type: 'late', step: 'flight', attempt: 1 }], summary, null)
-        expect(await desk.find(ended)).toMatchObject({ status: 'rolling_back', stage: 'waiting', late: true, endedAt: null })
+        expect(await desk.find(ended)).toMatchObject({
+          status: 'rolling_back',
+          stage: 'waiting',
+          late: true,
+          endedAt: null,
+        })
         expect(await desk.claimIds('w')).toEqual([])
         await desk.end(holder)
         expect(await desk.claimIds('w')).toEqual([ended.id])
@@ -432,7 +538,12 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
         const summary = summaryOf({ status: 'queued', stage: 'waiting', definition: newer, dueIn: 0 })
         await desk.add(saga, [{ type: 'rebound', version: '2', shape: trip.shape }], summary, null)
         const [claimed] = await desk.claim('w')
-        expect(claimed?.saga).toMatchObject({ id: saga.id, definition: newer, status: 'running', stage: 'holding' })
+        expect(claimed?.saga).toMatchObject({
+          id: saga.id,
+          definition: newer,
+          status: 'running',
+          stage: 'holding',
+        })
       })
 
       it('an operator moves a held saga to a version that is offered', async () => {
@@ -442,8 +553,34 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
         await desk.leave('v')
         await desk.join('w', [newer])
         expect(await desk.claimIds('w')).toEqual([])
-        await desk.add(saga, [{ type: 'rebound', version: '2', shape: trip.shape }], summaryOf({ definition: newer, dueIn: 0 }), null)
+        await desk.add(
+          saga,
+          [{ type: 'rebound', version: '2', shape: trip.shape }],
+          summaryOf({ definition: newer, dueIn: 0 }),
+          null,
+        )
         expect(await desk.claimIds('w')).toEqual([saga.id])
+      })
+
+      it('a saga that is moved to a version that nobody offers steps aside, waiting or held', async () => {
+        const nowhere = { ...trip, version: 'none' }
+        await desk.join('w')
+        const held = await desk.submit({ keys: ['a'], start: 'w' })
+        const waiting = await desk.submit({ keys: ['a', 'b'], start: 'w' })
+        const first = await desk.submit({ keys: ['b', 'c'], start: 'w' })
+        await desk.submit({ keys: ['a', 'd'], start: 'w' })
+        const second = await desk.submit({ keys: ['d'], start: 'w' })
+        expect(await desk.claimIds('w')).toEqual([])
+        const entry = { type: 'rebound', version: 'none', shape: trip.shape } as const
+        await desk.add(
+          waiting,
+          [entry],
+          summaryOf({ status: 'queued', stage: 'waiting', definition: nowhere, dueIn: 0 }),
+          null,
+        )
+        expect(await desk.claimIds('w')).toEqual([first.id])
+        await desk.add(held, [entry], summaryOf({ definition: nowhere, dueIn: 0 }))
+        expect(await desk.claimIds('w')).toEqual([second.id])
       })
 
       it('random histories start exactly what the model lets start, and wake all of it', async () => {
@@ -498,7 +635,13 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
         await desk.join('w')
         const saga = await desk.submit()
         const [claimed] = await desk.claim('w')
-        expect(claimed?.saga).toMatchObject({ id: saga.id, status: 'running', stage: 'holding', owner: 'w', blocked: false })
+        expect(claimed?.saga).toMatchObject({
+          id: saga.id,
+          status: 'running',
+          stage: 'holding',
+          owner: 'w',
+          blocked: false,
+        })
         expect(claimed?.saga.chunks).toHaveLength(1)
         expect(claimed?.saga.token).toBe(claimed?.token)
       })
@@ -537,7 +680,11 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
         expect(await desk.claimIds('w')).toEqual([])
         const owned = await store.owned('w')
         expect(owned).toContainEqual({ n: late.n, token: claimed?.token })
-        await desk.add({ ...late, token: claimed?.token ?? 0 }, [endedEntry], summaryOf({ status: 'rolled_back', stage: 'done' }))
+        await desk.add(
+          { ...late, token: claimed?.token ?? 0 },
+          [endedEntry],
+          summaryOf({ status: 'rolled_back', stage: 'done' }),
+        )
         expect(await desk.claimIds('w')).toEqual([next.id])
         await desk.end(holder)
       })
@@ -667,7 +814,11 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
         const summary = summaryOf({ status: 'committed', stage: 'done' })
         const result = await desk.one({ ...write, start: { ...write.start, entries: [endedEntry], summary } })
         expect(result).toHaveProperty('token')
-        expect(await store.find({ id: write.id })).toMatchObject({ status: 'committed', stage: 'done', owner: null })
+        expect(await store.find({ id: write.id })).toMatchObject({
+          status: 'committed',
+          stage: 'done',
+          owner: null,
+        })
         expect((await desk.submit({ keys: ['a'], start: 'w' })).token).not.toBeNull()
       })
     })
@@ -751,7 +902,12 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
         const [claimed] = await desk.claim('w')
         expect(claimed?.saga.id).toBe(saga.id)
         await desk.expect(fact, 'applied')
-        expect(await desk.find(saga)).toMatchObject({ stage: 'holding', status: 'running', owner: 'w', token: claimed?.token })
+        expect(await desk.find(saga)).toMatchObject({
+          stage: 'holding',
+          status: 'running',
+          owner: 'w',
+          token: claimed?.token,
+        })
         expect((await desk.submit({ keys: ['a'], start: 'w' })).token).toBeNull()
       })
 
@@ -769,9 +925,16 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
       it('payloads come back as they were written', async () => {
         await desk.join('w')
         const saga = await desk.submit({ start: 'w' })
-        const output = { text: '\u2028 "quoted" \\ 😀 \u007f', deep: [[[{ a: null, 'b c': [1.5, -1e300, true] }]]], empty: {}, none: [] }
+        const output = {
+          text: '\u2028 "quoted" \\ 😀 \u007f',
+          deep: [[[{ a: null, 'b c': [1.5, -1e300, true] }]]],
+          empty: {},
+          none: [],
+        }
         await desk.add(saga, [{ type: 'committed', step: 'flight', attempt: 1, output }])
-        expect((await desk.find(saga)).chunks[1]?.entries).toEqual([{ type: 'committed', step: 'flight', attempt: 1, output }])
+        expect((await desk.find(saga)).chunks[1]?.entries).toEqual([
+          { type: 'committed', step: 'flight', attempt: 1, output },
+        ])
       })
     })
 
@@ -779,7 +942,8 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
       it('lists by pages, both ways, and filters', async () => {
         await desk.join('w', [trip])
         const sagas = []
-        for (let i = 0; i < 6; i++) sagas.push(await desk.submit({ id: `l${i}`, ...(i < 4 ? { start: 'w' } : {}) }))
+        for (let i = 0; i < 6; i++)
+          sagas.push(await desk.submit({ id: `l${i}`, ...(i < 4 ? { start: 'w' } : {}) }))
         const other = await desk.submit({ id: 'other', definition: order })
         const [a, b, c] = sagas
         if (!a || !b || !c) throw new Error('too few')
@@ -808,7 +972,11 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
 
       it('finds by number, rows without journals, and nothing for what is not there', async () => {
         const saga = await desk.submit({ id: 'x' })
-        expect(await store.find({ n: saga.n })).toMatchObject({ id: 'x', submittedAt: 1_700_000_000_000, endedAt: null })
+        expect(await store.find({ n: saga.n })).toMatchObject({
+          id: 'x',
+          submittedAt: 1_700_000_000_000,
+          endedAt: null,
+        })
         expect(await store.find({ n: 999 })).toBeUndefined()
         expect(await store.find({ id: 'y' })).toBeUndefined()
         const rows = await store.rows([saga.n, 999])
@@ -841,7 +1009,15 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
         expect(await store.definitions('trip')).toEqual([trip, newer])
         expect(await store.definitions('none')).toEqual([])
         const health = await store.health()
-        expect(health.counts).toEqual({ queued: 1, running: 0, rolling_back: 0, committed: 1, rolled_back: 0, stuck: 0, blocked: 1 })
+        expect(health.counts).toEqual({
+          queued: 1,
+          running: 0,
+          rolling_back: 0,
+          committed: 1,
+          rolled_back: 0,
+          stuck: 0,
+          blocked: 1,
+        })
         expect(health.workers).toEqual([{ worker: 'w', alive: true, offers: [trip] }])
         expect(health.problems).toEqual([])
         expect(health.engine).not.toBe('')
@@ -863,7 +1039,9 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
 
     it('a long queue on one key is handed out one by one, in order', async () => {
       await desk.join('w')
-      const writes = Array.from({ length: 300 }, (_, i) => submission({ id: `q${i}`, keys: i % 3 === 0 ? ['hot', `own-${i}`] : ['hot'] }))
+      const writes = Array.from({ length: 300 }, (_, i) =>
+        submission({ id: `q${i}`, keys: i % 3 === 0 ? ['hot', `own-${i}`] : ['hot'] }),
+      )
       await store.apply(writes)
       for (let i = 0; i < 300; i++) {
         const claimed = await claimAll(desk, 'w')

@@ -22,14 +22,15 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
   return new MemoryStore(options.now ?? Date.now)
 }
 
-class MemoryStore implements Store {
+export class MemoryStore implements Store {
   readonly address = 'memory:'
   readonly durable = false
   readonly lease = 15_000
   readonly #state: MemoryState
 
-  constructor(now: () => number) {
-    this.#state = new MemoryState(now)
+  /** `budget`: how many rows one claim looks at beyond what it gives; tests make it small. */
+  constructor(now: () => number, budget?: number) {
+    this.#state = new MemoryState(now, budget)
   }
 
   async open(): Promise<void> {}

@@ -37,15 +37,16 @@ export class MemoryState {
   readonly definitions: MemoryDefinition[] = []
   readonly workers = new Map<string, MemoryWorker>()
   readonly lines = new MemoryLines(this.sagas, this.definitions)
-  readonly admission = new Admission(this.lines)
+  readonly admission: Admission
   readonly #byText = new Map<string, MemoryDefinition>()
   readonly #byRef = new WeakMap<DefinitionRef, MemoryDefinition>()
   #lastNumber = 0
   #lastToken = 0
   #turn = 0
 
-  constructor(now: () => number) {
+  constructor(now: () => number, budget?: number) {
     this.now = now
+    this.admission = new Admission(this.lines, budget)
   }
 
   submit(write: SubmitWrite): Result {
@@ -272,7 +273,6 @@ export class MemoryState {
       if (!definition.offered) this.admission.turnedBad(saga)
     } else if (saga.stage === 'waiting') {
       this.lines.move(saga, this.admission.placeOf(saga))
-      this.lines.wake(saga.n)
       this.admission.released(saga.keys ?? [])
     }
   }

@@ -342,7 +342,6 @@ function rebind(tx: Transaction, row: SagaRecord, d: number, keys: readonly stri
   if (stage === holdingStage && !tx.lines.isOffered(d)) tx.admission.turnedBad(saga)
   if (stage === waitingStage && keys !== null) {
     tx.lines.move(saga, tx.admission.placeOf(saga))
-    tx.lines.wake(n)
     tx.admission.released(keys)
   }
 }
