@@ -67,7 +67,7 @@ function announce({ options, store }: Run): void {
     `${failureRate * 100}% of all calls fail`,
     concurrency === 1 ? 'one at a time' : `${concurrency} at a time`,
     ...(keys > 0 ? [`${keys} travellers as keys`] : []),
-    ...(kill > 0 ? [`${kill} kills`] : []),
+    ...(kill > 0 ? [kill === 1 ? '1 kill' : `${kill} kills`] : []),
     `seed ${seed}`,
     store,
   ]

@@ -78,7 +78,7 @@ function countsOf({ tally, services, plan, options, began }: Run): string {
 
 /** The table and the verdict, as text. */
 export function summaryOf(report: Report, kill: number, paint: Paint): string {
-  const table = new Table({ style: { head: [], border: [] }, colAligns: ['left', 'right'] })
+  const table = new Table({ chars: noRules, style: { head: [], border: [] }, colAligns: ['left', 'right'] })
   table.push(
     ['trips', report.sagas],
     ['committed', paint.green(String(report.committed))],
@@ -104,6 +104,9 @@ export function summaryOf(report: Report, kill: number, paint: Paint): string {
     '',
   ].join('\n')
 }
+
+/** No lines between rows: the table and the command fit on one screen. */
+const noRules = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' }
 
 const alarm = (count: number, paint: Paint): string => (count > 0 ? paint.red(String(count)) : '0')
 
