@@ -122,7 +122,7 @@ export class Calls implements CallListener {
     return new Context(
       {
         input: state.input,
-        outputs: outputsOf(state),
+        outputs: () => outputsOf(state),
         sagaId: id,
         step,
         attempt,

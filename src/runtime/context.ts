@@ -5,9 +5,10 @@
  * - Idempotency keys derive from the saga's uid, the step and the direction alone: the same on every attempt, process and machine.
  *   A rollback that runs again because its commit landed late has a new key.
  * - The signal is made only when somebody looks at it: most steps never do, and it costs as much as the rest of the call.
+ *   So are the outputs: put together for every call, they would make a saga of 10,000 steps quadratic.
  */
 import type { Json } from '../core/entry.js'
-import type { Logger } from '../definition/context.js'
+import type { CallContext, Logger } from '../definition/context.js'
 
 export const commitKeyOf = (uid: string, step: string): string => `${uid}:${step}:commit`
 
@@ -44,7 +45,7 @@ export class LazySignal {
 
 export interface ContextFields {
   readonly input: Json | undefined
-  readonly outputs: Readonly<Record<string, Json>>
+  readonly outputs: () => Readonly<Record<string, Json>>
   readonly sagaId: string
   readonly step: string
   readonly attempt: number
@@ -57,9 +58,8 @@ export interface ContextFields {
   readonly deadline: number
 }
 
-export class Context implements ContextFields {
+export class Context implements CallContext<Json | undefined, Record<string, Json>> {
   readonly input: Json | undefined
-  readonly outputs: Readonly<Record<string, Json>>
   readonly sagaId: string
   readonly step: string
   readonly attempt: number
@@ -69,11 +69,12 @@ export class Context implements ContextFields {
   readonly token: number
   readonly deadline: number
   readonly #signal: LazySignal
+  #outputs: Readonly<Record<string, Json>> | (() => Readonly<Record<string, Json>>)
   readonly #log: () => Logger
 
   constructor(fields: ContextFields, signal: LazySignal, log: () => Logger) {
     this.input = fields.input
-    this.outputs = fields.outputs
+    this.#outputs = fields.outputs
     this.sagaId = fields.sagaId
     this.step = fields.step
     this.attempt = fields.attempt
@@ -84,6 +85,11 @@ export class Context implements ContextFields {
     this.deadline = fields.deadline
     this.#signal = signal
     this.#log = log
+  }
+
+  get outputs(): Readonly<Record<string, Json>> {
+    if (typeof this.#outputs === 'function') this.#outputs = this.#outputs()
+    return this.#outputs
   }
 
   get signal(): AbortSignal {

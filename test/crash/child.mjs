@@ -1,0 +1,52 @@
+/**
+ * One orchestrator in a process of its own that runs one saga, and dies where it is told to.
+ *
+ *   node child.mjs '{ "file", "ledger", "saga", "dieAt"?, "signal"?, "thread"?, "drain"? }'
+ *
+ * Its stdout is the report: a JSON line for each boundary it dies at, for the acknowledgement of the submit, for the end of the saga,
+ * and at last for how many boundaries there were. All of it is written synchronously.
+ */
+import { writeSync } from 'node:fs'
+import { ClosedError, Orchestrator } from 'backstep'
+import { sqliteStore } from 'backstep/sqlite'
+import { LedgerFile } from '../support/ledger-file.mjs'
+import { withBoundaries } from '../support/wrapped-store.mjs'
+import { sagasOf } from './sagas.mjs'
+
+const {
+  file,
+  ledger,
+  saga,
+  dieAt,
+  signal = 'SIGKILL',
+  thread = false,
+  drain = 0,
+} = JSON.parse(process.argv[2])
+const report = (line) => writeSync(1, `${JSON.stringify(line)}\n`)
+
+let count = 0
+function point(where) {
+  if (++count !== dieAt) return
+  report({ diedAt: count, where })
+  process.kill(process.pid, signal)
+}
+
+process.on('SIGTERM', () => {
+  orchestrator.close({ drain }).catch((error) => report({ broke: String(error) }))
+})
+
+const definition = sagasOf(new LedgerFile(ledger), point)[saga]
+const store = withBoundaries(sqliteStore(file, { thread }), point)
+const orchestrator = await Orchestrator.open(store, { sagas: [definition], log: false })
+try {
+  const handle = await orchestrator.submit(definition, undefined, { id: saga })
+  report({ acknowledged: handle.id })
+  const { status } = await handle.outcome()
+  report({ ended: status })
+} catch (error) {
+  // Told to close: the saga goes on in the next process.
+  if (!(error instanceof ClosedError)) throw error
+  report({ closed: true })
+}
+await orchestrator.close()
+report({ boundaries: count })
