@@ -95,6 +95,10 @@ export class Execution implements Subject {
   #gone = false
   #stale = false
   #releasing = false
+  /** False while it waits for its turn (a suspect): until then nothing makes it go on. */
+  #begun = false
+  /** What a former owner left open has not been recorded yet. */
+  #inherited = false
   #wake: Timer | undefined
 
   constructor(host: Host, definition: Definition, begun: Begun) {
@@ -111,6 +115,7 @@ export class Execution implements Subject {
 
   /** Makes the calls whose intents went down with the submit. */
   begin(calls: readonly Call[]): void {
+    this.#begun = true
     this.#busy = true
     this.#calls.make(calls)
     this.#busy = false
@@ -127,15 +132,15 @@ export class Execution implements Subject {
       this.#wake = clock.timer(deadline - now, () => this.resume())
       return
     }
-    const entries = interrupt(this.state, now, clock.random)
-    this.state = evolveAll(this.state, entries, now)
-    this.#advance(entries)
+    this.#begun = true
+    this.#inherited = true
+    this.#advance(this.#stale ? [] : this.#orphans())
   }
 
   /** Somebody else added a fact: read it before going on. */
   notice(): void {
     this.#stale = true
-    this.#advance()
+    if (this.#begun) this.#advance()
   }
 
   /** The process closes down: stops calling, and says of each open attempt that it is neither a failure nor a crash. */
@@ -285,6 +290,7 @@ export class Execution implements Subject {
       if (!result) return this.lose(error?.message ?? 'the store is closed')
       if (result.type !== 'applied') return this.#notWritten(result, departure)
       this.#tail = tail
+      this.#inherited = false
       this.#writing = []
       this.#host.recorded(this, entries, now)
       if (summary) this.#summarised(summary, entries)
@@ -384,12 +390,18 @@ export class Execution implements Subject {
     this.#advance(this.#orphans())
   }
 
+  /** Attempts that are open in what is stored, and that nobody here makes. */
   #orphans(): Entry[] {
-    const now = this.#host.clock.now()
+    const { clock } = this.#host
+    const now = clock.now()
+    const entries: Entry[] = []
+    if (this.#inherited) {
+      this.#say(entries, interrupt(this.state, now, clock.random), now)
+      return entries
+    }
     const known = (attempt: Attempt): boolean =>
       this.#calls.has(attempt.direction, attempt.step) ||
       this.#settled.some((settled) => 'attempt' in settled && settled.attempt.step === attempt.step)
-    const entries: Entry[] = []
     for (const attempt of openAttempts(this.state)) {
       if (!known(attempt)) this.#say(entries, settle(this.state, attempt, { is: 'released' }, now, 0), now)
     }
