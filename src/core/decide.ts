@@ -7,7 +7,7 @@
  * - P2: there is always an answer: something to record, something to call, a time to wait for, or an attempt that is still open.
  * - It answers the same for the same state and time.
  */
-import type { Entry } from './entry.js'
+import type { Entry, Started } from './entry.js'
 import { mayStand } from './evolve.js'
 import type { StepPlan } from './plan.js'
 import type { State, StepState } from './state.js'
@@ -146,3 +146,14 @@ const callVerify = (step: StepState, index: number): Call => ({
   round: 1,
   conditional: false,
 })
+
+/** The entry that must be durable before the call is made. */
+export function intentOf({ kind, step, attempt, round }: Call, state: State): Started {
+  return {
+    type: 'started',
+    step: state.plan.steps[step]?.name ?? '',
+    direction: kind === 'rollback' ? 'rollback' : 'commit',
+    attempt,
+    ...(round > 1 ? { round } : undefined),
+  }
+}

@@ -16,8 +16,8 @@ import {
   type Call,
   decide,
   evolve,
-  evolveAll,
   fold,
+  intentOf,
   interrupt,
   isEnded,
   isStuck,
@@ -153,8 +153,10 @@ export class Execution implements Subject {
 
   #letGo(): void {
     const now = this.#host.clock.now()
-    const entries = release(this.state, now)
-    this.state = evolveAll(this.state, entries, now)
+    const entries: Entry[] = []
+    // What is known of a call is not given up with the rest.
+    this.#settleAll(entries, now)
+    this.#say(entries, release(this.state, now), now)
     if (entries.length === 0 || isEnded(this.state)) return this.lose(closing)
     this.#write(entries, { calls: [], wakeAt: now }, 'parked', now)
   }
@@ -358,6 +360,7 @@ export class Execution implements Subject {
     this.#host.find(this.n).then(
       (saga) => this.#reloaded(saga),
       () => {
+        if (this.#gone) return
         this.#wake = this.#host.clock.timer(pauseBeforeReload, () => this.#reload())
       },
     )
@@ -439,13 +442,3 @@ export class Execution implements Subject {
 }
 
 const closing = 'the process closes down'
-
-export function intentOf(call: Call, state: State): Entry {
-  return {
-    type: 'started',
-    step: state.plan.steps[call.step]?.name ?? '',
-    direction: call.kind === 'rollback' ? 'rollback' : 'commit',
-    attempt: call.attempt,
-    ...(call.round > 1 ? { round: call.round } : undefined),
-  }
-}

@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto'
 import type { Entry, Json, Submitted } from '../core/entry.js'
 import { BadInputError, ClosedError, SagaConflictError, StoreError } from '../core/errors.js'
-import { begin, type Call, decide, evolveAll } from '../core/index.js'
+import { begin, type Call, decide, evolveAll, intentOf } from '../core/index.js'
 import { canonical } from '../core/json.js'
 import type { Definition } from '../definition/definition.js'
 import type {
@@ -23,7 +23,6 @@ import type {
 } from '../store/store.js'
 import type { Clock } from './clock.js'
 import type { Begun, Execution } from './execution.js'
-import { intentOf } from './execution.js'
 import type { GroupCommit } from './group-commit.js'
 import { type Registry, refOf } from './registry.js'
 import { type SubmitOptions, submittedOf, validate } from './submission.js'
