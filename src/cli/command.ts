@@ -29,9 +29,10 @@ export function addCommand(program: Command, words: Words): Command {
   return program
     .command(usage)
     .summary(summary)
-    .description([summary[0]?.toUpperCase() + summary.slice(1), more].filter(Boolean).join('.\n\n'))
+    .description(`${summary[0]?.toUpperCase()}${summary.slice(1)}.${more === undefined ? '' : `\n\n${more}`}`)
     .addOption(storeOption())
     .addOption(jsonOption())
+    .showHelpAfterError(`(see backstep ${usage.split(' ')[0]} --help)`)
     .addHelpText('after', `\n--json prints\n${indented(json)}\n\n${examplesText(examples)}`)
 }
 

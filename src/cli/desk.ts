@@ -7,6 +7,7 @@
  */
 import { statSync } from 'node:fs'
 import { Orchestrator } from '../index.js'
+import { systemClock, type Timer } from '../runtime/clock.js'
 import { Interrupted, NoStoreError, type Signal, UsageError } from './failure.js'
 import { shellWord, type Terminal } from './terminal.js'
 
@@ -76,21 +77,32 @@ export async function atDesk<T>(place: Place, use: (desk: Desk) => Promise<T>): 
   }
 }
 
-/** Runs a command until it is done or a signal comes, with which it rejects (Interrupted). */
+/** How long a store that is busy may take to close once a signal came, ms. */
+const patience = 1_000
+
+/** Runs a command. After a signal the store is closed, and it rejects (Interrupted), unless the command was done by then. */
 export async function interruptible<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()
-  const names: readonly Signal[] = ['SIGINT', 'SIGTERM']
-  let stop: (name: Signal) => void = () => {}
-  const stopped = new Promise<never>((_, reject) => {
+  let interrupted: Interrupted | undefined
+  let stop: (name: NodeJS.Signals) => void = () => {}
+  let timer: Timer | undefined
+  const outOfPatience = new Promise<never>((_, reject) => {
     stop = (name) => {
-      reject(new Interrupted(name))
+      interrupted = new Interrupted(name as Signal)
+      timer = systemClock.timer(patience, () => reject(interrupted))
       controller.abort()
     }
   })
-  for (const name of names) process.once(name, stop)
+  for (const name of signals) process.once(name, stop)
   try {
-    return await Promise.race([run(controller.signal), stopped])
+    return await Promise.race([run(controller.signal), outOfPatience])
+  } catch (error) {
+    // What is under way fails as its store closes.
+    throw interrupted ?? error
   } finally {
-    for (const name of names) process.off(name, stop)
+    timer?.cancel()
+    for (const name of signals) process.off(name, stop)
   }
 }
+
+const signals: readonly Signal[] = ['SIGINT', 'SIGTERM']

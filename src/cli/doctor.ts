@@ -49,8 +49,9 @@ export function registerDoctor(program: Command): void {
     usage: 'doctor',
     summary: 'check the store, processes and troubled sagas',
     more: 'Exit code 1 if anything is wrong. The pages of the file are checked one by one, which takes seconds per GB.',
-    json: `one object: {"ok", "store", "checks": [{"name", "ok", "detail", "hint"}], "counts",
-"workers", "stuck": [{"id", "definition", "why", "remedies"}], "blocked": [the same]}`,
+    json: `one object: {"ok", "store", "checks": [{"name", "ok", "detail", "hint"}],
+"counts", "workers", "stuck": [{"id", "definition", "why", "remedies"}],
+"blocked": [the same]}`,
     examples: [
       ['backstep doctor', 'in the folder of backstep.db'],
       ['backstep doctor --store sqlite:/var/lib/trips.db --json', 'for a monitor'],

@@ -7,9 +7,6 @@ import { clip, jsonLine, type Paint, safe } from './terminal.js'
 
 type Of<Type extends Entry['type']> = Extract<Entry, { type: Type }>
 
-/** Payloads are shown to recognise them; --json has the whole. */
-const payloadWidth = 120
-
 /** Made by a person, not by a process. */
 export const isByHand = (entry: Entry): boolean =>
   entry.type === 'resolved' ||
@@ -34,11 +31,15 @@ export function byHandText(entry: Entry): string {
   }
 }
 
-/** One entry in one line. `start`: when the saga was submitted, ms since 1970; times count from there. */
-export function entryText(entry: Entry, start: number, paint: Paint): string {
+/**
+ * One entry in one line. `start`: when the saga was submitted, ms since 1970; times count from there. `room`: characters
+ * of a payload; it is shown to be recognised, --json has the whole.
+ */
+export function entryText(entry: Entry, start: number, paint: Paint, room: number): string {
+  const payload = payloadWithin(room)
   switch (entry.type) {
     case 'submitted':
-      return submittedText(entry, start)
+      return submittedText(entry, start, payload)
     case 'skipped':
       return `${safe(entry.step)} skipped`
     case 'started':
@@ -80,7 +81,11 @@ export function entryText(entry: Entry, start: number, paint: Paint): string {
   }
 }
 
-function submittedText({ keys, deadline, input }: Of<'submitted'>, start: number): string {
+function submittedText(
+  { keys, deadline, input }: Of<'submitted'>,
+  start: number,
+  payload: ReturnType<typeof payloadWithin>,
+): string {
   return join(
     'submitted',
     keys === null ? 'without keys' : keys.length > 0 && `keys ${safe(keys.join(', '))}`,
@@ -123,8 +128,10 @@ const sinceText = (since: number | undefined, start: number): string | false =>
 const errorText = (error: StoredError | undefined): string | false =>
   error !== undefined && safe(errorLine(error))
 
-const payload = (what: string, value: Json | undefined): string | false =>
-  value !== undefined && `${what} ${clip(jsonLine(value), payloadWidth)}`
+const payloadWithin =
+  (room: number) =>
+  (what: string, value: Json | undefined): string | false =>
+    value !== undefined && `${what} ${clip(jsonLine(value), room)}`
 
 const join = (...parts: (string | false | undefined)[]): string => parts.filter(Boolean).join(', ')
 

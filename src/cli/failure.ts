@@ -61,7 +61,9 @@ export function tell(error: unknown): Told {
   const { code, sagaId, step } = error
   const tail = `\n  hint: ${error.hint}`
   const message = error.message.endsWith(tail) ? error.message.slice(0, -tail.length) : error.message
-  const hint = hintsHere[code]?.(sagaId ?? '') ?? error.hint
+  const hint = isBadAddress(error)
+    ? 'write it as sqlite:path/to/file.db'
+    : (hintsHere[code]?.(sagaId ?? '') ?? error.hint)
   return {
     code,
     message,
@@ -72,16 +74,19 @@ export function tell(error: unknown): Told {
 }
 
 function tellUsage({ message }: CommanderError): Told {
+  if (message === '(outputHelp)') return { code: 'USAGE', message: 'no command', hint: 'see backstep --help' }
   const [first = '', ...rest] = message.replace(/^error: /, '').split('\n')
   const hint = rest.join(' ').replace(/^\(|\)$/g, '')
-  return { code: 'USAGE', message: first, ...(hint === '' ? {} : { hint }) }
+  return { code: 'USAGE', message: first, hint: hint === '' ? 'see --help' : hint }
 }
 
-/** `STORE_ADDRESS` without a cause: the address itself makes no sense. A saga's id with `BAD_INPUT`: it is about that saga. */
-function isUsage({ code, cause, sagaId }: BackstepError): boolean {
-  if (code === 'BAD_INPUT') return sagaId === undefined
-  return code === 'USAGE' || (code === 'STORE_ADDRESS' && cause === undefined)
-}
+/** The address itself makes no sense; with a cause it does, but cannot be opened. */
+const isBadAddress = ({ code, cause }: BackstepError): boolean =>
+  code === 'STORE_ADDRESS' && cause === undefined
+
+/** `BAD_INPUT` with a saga's id is about that saga: refused, not misspelt. */
+const isUsage = (error: BackstepError): boolean =>
+  error.code === 'USAGE' || isBadAddress(error) || (error.code === 'BAD_INPUT' && error.sagaId === undefined)
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2

@@ -13,8 +13,8 @@ export function registerJournal(program: Command): void {
     usage: 'journal <id>',
     summary: 'print all that happened to a saga',
     more: 'Times count from when it was submitted. Entries of one number became durable together.',
-    json: `one line for each entry: {"type", "seq", "at", …}; at in ms since 1970, and what
-the type of entry has beside: step, direction, attempt, outcome, error, …`,
+    json: `one line for each entry: {"type", "seq", "at", …}; at in ms since 1970, and
+what its type has beside: step, direction, attempt, outcome, error, …`,
     examples: [
       ['backstep journal order-7', 'for a person'],
       [`backstep journal order-7 --json | grep '"failed"'`, 'with whole payloads and stacks'],
@@ -35,12 +35,13 @@ function journalText(journal: readonly JournalEntry[], { paint, width }: Termina
   const numbers = String(journal.at(-1)?.seq ?? 0).length
   const times = Math.max(...journal.map(({ at }) => relative(at - start).length))
   const indent = numbers + times + 4
+  const room = Math.max(20, Math.min(120, width - indent))
   return journal
     .map((entry, i) => {
       const isFirst = entry.seq !== journal[i - 1]?.seq
       const seq = (isFirst ? String(entry.seq) : '').padStart(numbers)
       const time = (isFirst ? relative(entry.at - start) : '').padStart(times)
-      return `${paint.dim(`${seq}  ${time}`)}  ${wrap(entryText(entry, start, paint), width, indent)}`
+      return `${paint.dim(`${seq}  ${time}`)}  ${wrap(entryText(entry, start, paint, room), width, indent)}`
     })
     .join('\n')
 }

@@ -25,9 +25,10 @@ export function registerList(program: Command): void {
   addCommand(program, {
     usage: 'list',
     summary: 'list sagas, newest first',
-    json: `one line for each saga: {"id", "name", "version", "status", "stuck", "blocked",
-"late", "submittedAt", "endedAt", "dueAt", "owner", "cursor"}; times in ms since 1970,
-null where there is none; --after takes the cursor of the last line`,
+    json: `one line for each saga: {"id", "name", "version", "status", "stuck",
+"blocked", "late", "submittedAt", "endedAt", "dueAt", "owner", "cursor"};
+times in ms since 1970, null where there is none; --after takes the cursor
+of the last line`,
     examples: [
       ['backstep list --stuck', 'what needs a person'],
       ['backstep list --status queued,running --name book-trip', 'both statuses, one definition'],

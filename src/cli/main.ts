@@ -3,10 +3,10 @@
  * The command `backstep`.
  *
  * Invariants
- * - The exit code is set, never forced: what was printed reaches a slow pipe before the process ends.
+ * - The exit code is set, not forced (but after a signal): what was printed reaches a slow pipe before the process ends.
  * - A reader that has seen enough (`| head`) ends it quietly; any other failure to write is a failure.
  */
-import { report } from './failure.js'
+import { Interrupted, report } from './failure.js'
 import { makeProgram } from './program.js'
 import { Terminal } from './terminal.js'
 
@@ -18,14 +18,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // Talk that nobody hears is no reason to stop.
 process.stderr.on('error', () => {})
 
-const program = makeProgram()
 const args = process.argv.slice(2)
 try {
-  if (args.length === 0) {
-    program.outputHelp({ error: true })
-    process.exitCode = 2
-  } else await program.parseAsync()
+  await makeProgram().parseAsync()
 } catch (error) {
   const end = args.indexOf('--')
   process.exitCode = report(error, args.slice(0, end < 0 ? undefined : end).includes('--json'))
+  // A thread that waits for a lock would hold the process up.
+  if (error instanceof Interrupted) process.exit()
 }

@@ -6,10 +6,10 @@
 import { userInfo } from 'node:os'
 import { type Command, Option } from 'commander'
 import { systemClock } from '../runtime/clock.js'
+import { why } from '../runtime/why.js'
 import { addCommand, wholeNumber, withStore } from './command.js'
 import type { Desk } from './desk.js'
 import { UsageError } from './failure.js'
-import { whyNow } from './show.js'
 import { safe } from './terminal.js'
 
 interface ByActor {
@@ -33,8 +33,8 @@ const actorOption = (): Option =>
 /** Says what the saga does now, on stderr. */
 async function sayWhatFollows({ orchestrator, terminal }: Desk, id: string): Promise<void> {
   if (terminal.json) return
-  const saga = await orchestrator.get(id)
-  if (saga) terminal.talk(safe(await whyNow(orchestrator, saga, systemClock.now())))
+  const [saga, { workers }] = await Promise.all([orchestrator.get(id), orchestrator.health()])
+  if (saga) terminal.talk(safe(why(saga, systemClock.now(), workers)))
 }
 
 export function registerOperations(program: Command): void {
@@ -98,9 +98,9 @@ function registerResolve(program: Command): void {
       'committed: of a saga that goes on, for a step whose commit is waited for.',
     json: 'one object: {"id", "step", "result": "rolled_back" | "committed"}',
     examples: [
-      [`backstep resolve order-7 refund --as rolled_back --reason 'refunded by phone'`, 'gives it up'],
+      [`backstep resolve order-7 hotel --as rolled_back --reason 'cancelled by phone'`, 'gives it up'],
       [
-        `backstep resolve order-7 hotel --as committed --output '{"room": 12}' --reason 'booked by fax'`,
+        `backstep resolve order-7 hotel --as committed --output '{"id":9}' --reason fax`,
         'goes on with an output',
       ],
     ],

@@ -78,8 +78,7 @@ function helpOfSimulate(program: Command): void {
     ['backstep simulate --sagas 2000 --kill 20', 'its process is killed 20 times'],
     ['backstep simulate --failure-rate 0.3 --concurrency 64 --seed 7', 'worse services, reproducible'],
   ] as const
-  const more =
-    'It runs sagas itself, and BACKSTEP_STORE means nothing to it: no trip is booked in your store.'
+  const more = 'It runs sagas itself, and ignores BACKSTEP_STORE: no trip is booked there.'
   simulate?.summary('book trips at failing services, and audit them')
   simulate?.addHelpText('after', `\n${more}\n\n${examplesText(lines)}`)
 }

@@ -9,20 +9,30 @@ import { byHandText, isByHand } from './entries.js'
 import { clip, jsonLine, type Paint, safe, type Terminal, wrap } from './terminal.js'
 import { ago, dateTime, definitionOf, statusOf, stepWords, turnedBack } from './words.js'
 
-/** Where nothing says how wide the screen is. */
-const payloadWidth = 200
+/** All that is known of a saga at one time. */
+export interface Looked {
+  readonly saga: SagaView
+  readonly journal: readonly JournalEntry[]
+  /** A live process has it. */
+  readonly isRun: boolean
+  readonly why: string
+  readonly now: number
+}
 
-export function drawn(
-  saga: SagaView,
-  journal: readonly JournalEntry[],
-  why: string,
-  now: number,
-  { paint, width }: Pick<Terminal, 'paint' | 'width'>,
-): string {
-  const drawing = new Drawing(saga, journal, now, paint, width)
+/** Characters of a payload where nothing says how wide the screen is. */
+const payloadWidth = 200
+/** Names are padded up to here; longer ones push their own line. */
+const nameWidth = 24
+
+const fork = { branch: '├─ ', trunk: '│  ' }
+const end = { branch: '└─ ', trunk: '   ' }
+
+export function drawn(looked: Looked, screen: Pick<Terminal, 'paint' | 'width'>): string {
+  const drawing = new Drawing(looked, screen.paint, screen.width)
+  const { saga, why } = looked
   return [
-    `${paint.bold(safe(saga.id))}  ${definitionOf(saga)}  ${statusOf(saga, paint)}`,
-    wrap(safe(why), width),
+    `${screen.paint.bold(safe(saga.id))}  ${definitionOf(saga)}  ${statusOf(saga, screen.paint)}`,
+    wrap(safe(why), screen.width),
     '',
     ...drawing.head(),
     '',
@@ -31,104 +41,114 @@ export function drawn(
   ].join('\n')
 }
 
+type Detail = readonly [label: string, text: string | undefined]
+
 class Drawing {
-  readonly #saga: SagaView
-  readonly #journal: readonly JournalEntry[]
-  readonly #now: number
+  readonly #looked: Looked
   readonly #paint: Paint
   readonly #width: number
+  readonly #names: number
+  readonly #settledByHand: ReadonlySet<string>
 
-  constructor(saga: SagaView, journal: readonly JournalEntry[], now: number, paint: Paint, width: number) {
-    this.#saga = saga
-    this.#journal = journal
-    this.#now = now
+  constructor(looked: Looked, paint: Paint, width: number) {
+    this.#looked = looked
     this.#paint = paint
     this.#width = width
+    const { saga, journal } = looked
+    this.#names = Math.min(nameWidth, Math.max(0, ...saga.steps.map(({ name }) => name.length)))
+    this.#settledByHand = new Set(journal.flatMap((entry) => (entry.type === 'resolved' ? [entry.step] : [])))
   }
 
   head(): string[] {
-    const { submittedAt, endedAt, deadline, owner, keys, input, wayBack } = this.#saga
+    const { saga, now, isRun } = this.#looked
+    const { submittedAt, endedAt, deadline, owner, keys, input, wayBack } = saga
     const error = wayBack?.step === undefined ? undefined : this.#commitError(wayBack.step)
-    const lines: [string, string | undefined][] = [
-      ['submitted', `${dateTime(submittedAt)}, ${ago(submittedAt, this.#now)}`],
+    const died = isRun ? '' : ', which died'
+    return this.#details('', 13, [
+      ['submitted', `${dateTime(submittedAt)}, ${ago(submittedAt, now)}`],
       [
         'ended',
         endedAt === null ? undefined : `${dateTime(endedAt)}, after ${formatDuration(endedAt - submittedAt)}`,
       ],
       ['deadline', deadline === null ? undefined : dateTime(deadline)],
-      ['process', owner === null ? undefined : safe(processOf(owner))],
+      ['process', owner === null ? undefined : safe(processOf(owner)) + died],
       ['keys', keys === null ? 'none: it overlaps with no other saga' : safe(keys.join(', ')) || undefined],
-      ['input', input === undefined ? undefined : this.#payload(input, 13)],
+      ['input', this.#payload(input, 13)],
       ['turned back', wayBack === null ? undefined : turnedBack(wayBack, error)],
-    ]
-    return lines.flatMap(([label, text]) => (text === undefined ? [] : [this.#labelled('', label, text)]))
+    ])
   }
 
   tree(): string[] {
-    const { steps } = this.#saga
     const positions = new Map<number, StepView[]>()
-    for (const step of steps) positions.set(step.position, [...(positions.get(step.position) ?? []), step])
-    const names = Math.min(24, Math.max(0, ...steps.map(({ name }) => name.length)))
+    for (const step of this.#looked.saga.steps) {
+      positions.set(step.position, [...(positions.get(step.position) ?? []), step])
+    }
     const groups = [...positions.values()]
+    const hasGroup = groups.some((members) => members.length > 1)
     return groups.flatMap((members, i) => {
-      const isLast = i === groups.length - 1
-      const [branch, trunk] = isLast ? ['└─ ', '   '] : ['├─ ', '│  ']
+      const { branch, trunk } = i === groups.length - 1 ? end : fork
       const [only] = members
-      if (members.length === 1 && only) return this.#step(only, branch, trunk, names)
-      return [
-        this.#paint.dim(`${branch}side by side`),
-        ...members.flatMap((member, j) => {
-          const [inner, innerTrunk] = j === members.length - 1 ? ['└─ ', '   '] : ['├─ ', '│  ']
-          return this.#step(member, trunk + inner, trunk + innerTrunk, names)
-        }),
-      ]
+      if (members.length === 1 && only) return this.#step(only, branch, trunk, hasGroup ? 3 : 0)
+      return [this.#paint.dim(`${branch}side by side`), ...this.#group(members, trunk)]
+    })
+  }
+
+  #group(members: readonly StepView[], outer: string): string[] {
+    return members.flatMap((member, i) => {
+      const { branch, trunk } = i === members.length - 1 ? end : fork
+      return this.#step(member, outer + branch, outer + trunk, 0)
     })
   }
 
   /** What people have done to it. */
   byHand(): string[] {
-    const entries = this.#journal.filter(isByHand)
-    if (entries.length === 0) return []
-    return ['', ...entries.map((entry) => this.#labelled('', ago(entry.at, this.#now), byHandText(entry)))]
+    const { journal, now } = this.#looked
+    const done = journal.filter(isByHand).map((entry) => [ago(entry.at, now), byHandText(entry)] as const)
+    return done.length === 0 ? [] : ['', ...this.#details('', 13, done)]
   }
 
-  #step(step: StepView, branch: string, trunk: string, names: number): string[] {
+  /** `more`: so many columns are added to the name, so that what follows stands below each other in and out of groups. */
+  #step(step: StepView, branch: string, trunk: string, more: number): string[] {
     const { output, error, nextAt } = step
-    const line = `${this.#paint.dim(branch)}${safe(step.name).padEnd(names)}  ${stepWords(step, this.#saga, this.#paint)}`
-    const details: [string, string | undefined][] = [
-      ['output', output === undefined ? undefined : this.#payload(output, trunk.length + 10)],
-      ['error', error && safe(errorLine(error))],
-      ['next', nextAt === undefined ? undefined : this.#dueAt(nextAt)],
-    ]
+    const { saga, isRun } = this.#looked
+    const byHand = this.#settledByHand.has(step.name)
+    const name = safe(step.name).padEnd(this.#names + more)
+    const line = `${this.#paint.dim(branch)}${name}  ${stepWords(step, { saga, isRun, byHand }, this.#paint)}`
     return [
       line.trimEnd(),
-      ...details.flatMap(([label, text]) =>
-        text === undefined ? [] : [this.#labelled(`${trunk}  `, label, text, 8)],
-      ),
+      ...this.#details(`${trunk}  `, 8, [
+        ['output', this.#payload(output, trunk.length + 10)],
+        ['error', error && safe(errorLine(error))],
+        ['next', nextAt === undefined ? undefined : this.#dueAt(nextAt)],
+      ]),
     ]
   }
 
   #dueAt(at: number): string {
-    return at <= this.#now ? 'now' : `in ${formatDuration(at - this.#now)}, at ${dateTime(at).slice(11)}`
+    const { now } = this.#looked
+    return at <= now ? 'now' : `in ${formatDuration(at - now)}, at ${dateTime(at).slice(11)}`
   }
 
-  /** A dim label, and text that hangs beside it where it does not fit one line. */
-  #labelled(prefix: string, label: string, text: string, labels = 13): string {
-    const start = prefix.length + Math.max(labels, label.length + 1)
-    const [first = '', ...rest] = wrap(text, this.#width - start).split('\n')
-    const padded = label.padEnd(start - prefix.length)
-    const hanging = rest.map((line) => `${this.#paint.dim(prefix)}${' '.repeat(padded.length)}${line}`)
-    return [`${this.#paint.dim(prefix + padded)}${first}`, ...hanging].join('\n')
+  /** Dim labels, with texts that hang beside them where they do not fit one line. */
+  #details(prefix: string, labels: number, details: readonly Detail[]): string[] {
+    return details.flatMap(([label, text]) => {
+      if (text === undefined) return []
+      const padded = label.padEnd(Math.max(labels, label.length + 1))
+      const [first = '', ...rest] = wrap(text, this.#width - prefix.length - padded.length).split('\n')
+      const hanging = rest.map((line) => `${this.#paint.dim(prefix)}${' '.repeat(padded.length)}${line}`)
+      return [`${this.#paint.dim(prefix + padded)}${first}`, ...hanging]
+    })
   }
 
-  #payload(value: Json, taken: number): string {
+  #payload(value: Json | undefined, taken: number): string | undefined {
+    if (value === undefined) return undefined
     const width = Number.isFinite(this.#width) ? this.#width - taken : payloadWidth
     return clip(jsonLine(value), Math.max(20, width))
   }
 
   /** The last error of a step's commit: the view has the rollback's, once that has failed too. */
   #commitError(step: string): StepView['error'] {
-    const failed = this.#journal.findLast(
+    const failed = this.#looked.journal.findLast(
       (entry) => entry.type === 'failed' && entry.step === step && entry.direction === 'commit',
     )
     return failed?.type === 'failed' ? failed.error : undefined

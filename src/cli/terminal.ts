@@ -49,11 +49,9 @@ export function wrap(text: string, width: number, indent = 0): string {
   return [...lines, line].join(`\n${' '.repeat(indent)}`)
 }
 
-type Stream = Pick<NodeJS.WriteStream, 'write'> & { readonly isTTY?: boolean; readonly columns?: number }
-
 /** Colours where the stream is a terminal and nobody asked for none. */
-const paintFor = (stream: Stream): Paint =>
-  colors.createColors(stream.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb')
+export const paintFor = (stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv = process.env): Paint =>
+  colors.createColors(stream.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb')
 
 export class Terminal {
   readonly json: boolean

@@ -56,9 +56,22 @@ export function turnedBack(
   return safe(`${what}${who}${said === undefined ? '' : `: ${said}`}`)
 }
 
+/** What the words on a step depend on, beside the step. */
+export interface Around {
+  readonly saga: SagaView
+  /** A live process has the saga. */
+  readonly isRun: boolean
+  /** A person has settled this step. */
+  readonly byHand: boolean
+}
+
 const onAttempt = (attempts: number): string => (attempts > 1 ? ` on attempt ${attempts}` : '')
 
-function commitWords(step: StepView, paint: Paint): string {
+/** An attempt that is open in the journal runs only where its process lives. */
+const runs = (direction: string, attempts: number, isRun: boolean): string =>
+  `${direction} ${isRun ? 'runs' : 'was cut off'}, attempt ${attempts}`
+
+function commitWords(step: StepView, { isRun, byHand, saga }: Around, paint: Paint): string {
   const { commit, commitAttempts: attempts } = step
   switch (commit) {
     case 'idle':
@@ -66,18 +79,18 @@ function commitWords(step: StepView, paint: Paint): string {
     case 'skipped':
       return paint.dim('skipped')
     case 'open':
-      return paint.cyan(`commit runs, attempt ${attempts}`)
+      return paint.cyan(runs('commit', attempts, isRun))
     case 'waiting':
       if (step.pending) return paint.cyan('still going on')
       return paint.yellow(`commit failed on attempt ${attempts}`)
     case 'committed':
-      return paint.green(`committed${onAttempt(attempts)}`)
+      return paint.green(`committed${byHand && saga.wayBack === null ? ' by hand' : onAttempt(attempts)}`)
     case 'failed':
       return paint.red(`${step.inDoubt ? 'in doubt' : 'rejected'}${onAttempt(attempts)}`)
   }
 }
 
-function rollbackWords(step: StepView, saga: SagaView, paint: Paint): string {
+function rollbackWords(step: StepView, { isRun, byHand, saga }: Around, paint: Paint): string {
   const { rollback, rollbackAttempts: attempts, round } = step
   const again = round > 1 ? `, round ${round}` : ''
   switch (rollback) {
@@ -87,16 +100,18 @@ function rollbackWords(step: StepView, saga: SagaView, paint: Paint): string {
       return saga.status === 'rolled_back' ? paint.dim('nothing to roll back') : `to be rolled back${again}`
     }
     case 'open':
-      return paint.cyan(`rollback runs, attempt ${attempts}${again}`)
+      return paint.cyan(`${runs('rollback', attempts, isRun)}${again}`)
     case 'waiting':
       return paint.red(`rollback failed on attempt ${attempts}${again}`)
     case 'done':
-      return paint.yellow(`rolled back${onAttempt(attempts)}${again}`)
+      return paint.yellow(`rolled back${byHand ? ' by hand' : onAttempt(attempts)}${again}`)
   }
 }
 
 /** What has become of a step, in a few words. */
-export function stepWords(step: StepView, saga: SagaView, paint: Paint): string {
+export function stepWords(step: StepView, around: Around, paint: Paint): string {
   const flags = [step.pivot && paint.dim('pivot'), step.stuck && paint.red('stuck')]
-  return [commitWords(step, paint), rollbackWords(step, saga, paint), ...flags].filter(Boolean).join(' · ')
+  return [commitWords(step, around, paint), rollbackWords(step, around, paint), ...flags]
+    .filter(Boolean)
+    .join(' · ')
 }

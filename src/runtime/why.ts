@@ -61,19 +61,14 @@ function blocked(saga: SagaView, workers: Workers): string {
 function behind(saga: SagaView): string {
   const [first, ...others] = saga.waitsFor
   if (!first) return ''
-  const key = first.key === null ? '' : ` key ${first.key}`
-  const how =
-    first.key === null
-      ? 'runs first, as a saga without keys overlaps with no other'
-      : first.stage === 'holding'
-        ? `holds${key}`
-        : `stands before it in line for${key}`
-  const flags = [first.stuck && 'stuck', first.blocked && 'blocked'].filter(Boolean)
-  const flagged = flags.length > 0 ? ` and is ${flags.join(' and ')}` : ''
-  const more =
-    others.length === 0 ? '' : `; then behind ${others.length} other${others.length > 1 ? 's' : ''}`
+  const flags = [first.stuck && 'is stuck', first.blocked && 'is blocked'].filter(Boolean)
+  const stands = first.stage === 'holding' ? 'holds' : 'stands before it in line for'
+  const facts = first.key === null ? flags : [`${stands} key ${first.key}`, ...flags]
+  const which = facts.length > 0 ? `, which ${facts.join(' and ')}` : ''
+  const because = first.key === null ? ': a saga without keys overlaps with no other' : ''
+  const more = others.length === 0 ? '' : `; and behind ${others.length} more`
   const waits = saga.status === 'queued' ? 'queued' : 'waiting for its keys again'
-  return `${waits} behind saga ${first.id}, which ${how}${flagged}${more}`
+  return `${waits} behind saga ${first.id}${which}${because}${more}`
 }
 
 const isOpen = ({ commit, rollback }: StepView): boolean => commit === 'open' || rollback === 'open'
