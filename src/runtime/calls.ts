@@ -9,6 +9,7 @@ import type { Call } from '../core/decide.js'
 import type { Direction, Json } from '../core/entry.js'
 import { type Attempt, type CallResult, outputsOf, type State, type VerifyAnswer } from '../core/index.js'
 import { storable } from '../core/json.js'
+import { isPending } from '../definition/answers.js'
 import type { Logger } from '../definition/context.js'
 import type { Definition } from '../definition/definition.js'
 import { type CallListener, type Heard, RunningCall } from './call.js'
@@ -110,7 +111,8 @@ export class Calls implements CallListener {
     const { kind, step: index, attempt } = running.call
     const step = this.#saga.state.plan.steps[index]?.name
     if (kind !== 'commit' || step === undefined) return
-    const stored = storable(value)
+    // What is still going on may take effect all the same; it has no output yet.
+    const stored = storable(isPending(value) ? undefined : value)
     this.#host.landedLate(this.#saga, step, attempt, stored.ok ? stored.value : undefined)
   }
 

@@ -86,10 +86,15 @@ export class GroupCommit {
       writes = writes.slice(0, largestFlush)
       answers = answers.slice(0, largestFlush)
     }
-    this.#store.apply(writes).then(
+    this.#apply(writes).then(
       (results) => this.#answered(answers, results),
       (error) => this.#unanswered(writes, answers, error),
     )
+  }
+
+  /** A store that throws is one that does not answer. */
+  async #apply(writes: readonly Write[]): Promise<readonly Result[]> {
+    return this.#store.apply(writes)
   }
 
   #answered(answers: readonly Answer[], results: readonly Result[]): void {

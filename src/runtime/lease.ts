@@ -10,6 +10,8 @@ import type { Clock, Timer } from './clock.js'
 /** Sends a renewal; resolves to false if the store no longer knows the worker. */
 export type Renew = () => Promise<boolean>
 
+export const takenForDead = 'another process took it for dead'
+
 export class Lease {
   readonly #clock: Clock
   readonly #length: number
@@ -35,8 +37,15 @@ export class Lease {
   get holds(): boolean {
     if (this.#over) return false
     if (this.#clock.monotonic() - this.#held < (this.#length * 2) / 3) return true
-    this.#lose('its lease was not renewed in time')
+    this.lose('its lease was not renewed in time')
     return false
+  }
+
+  /** It is over, by what somebody else has learned. */
+  lose(why: string): void {
+    if (this.#over) return
+    this.stop()
+    this.#lost(why)
   }
 
   stop(): void {
@@ -54,7 +63,7 @@ export class Lease {
     this.#renew().then(
       (known) => {
         if (this.#over) return
-        if (!known) return this.#lose('another process took it for dead')
+        if (!known) return this.lose(takenForDead)
         this.#held = sent
         this.#schedule()
         this.#guard()
@@ -70,11 +79,5 @@ export class Lease {
     this.#watch?.cancel()
     const left = this.#held + (this.#length * 2) / 3 - this.#clock.monotonic()
     this.#watch = this.#clock.timer(left + 1, () => this.holds)
-  }
-
-  #lose(why: string): void {
-    if (this.#over) return
-    this.stop()
-    this.#lost(why)
   }
 }

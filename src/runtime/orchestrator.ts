@@ -7,7 +7,7 @@
  */
 import { type Duration, duration, formatDuration } from '../core/duration.js'
 import type { Json } from '../core/entry.js'
-import { BadInputError, SagaRolledBackError, SagaUnfinishedError } from '../core/errors.js'
+import { BadInputError, SagaRolledBackError, SagaUnfinishedError, StoreError } from '../core/errors.js'
 import { isEnded, type State } from '../core/index.js'
 import {
   anonymous,
@@ -24,7 +24,7 @@ import type { Clock } from './clock.js'
 import { causeOf, type Outcome, outcomeOf } from './ending.js'
 import type { Events, Listener } from './events.js'
 import type { Departure, Execution } from './execution.js'
-import { type Added, Facts, lateFact } from './facts.js'
+import { type Added, Facts, lateFact, type Wish } from './facts.js'
 import { GroupCommit } from './group-commit.js'
 import { defaultLogger, guarded, silent } from './log.js'
 import {
@@ -44,7 +44,7 @@ import {
 } from './options.js'
 import { Registry } from './registry.js'
 import { checkSubmitOptions, type SubmitOptions } from './submission.js'
-import { type Stored, Submitter } from './submitter.js'
+import { type SagaName, type Stored, Submitter } from './submitter.js'
 import { type JournalEntry, type SagaView, stateOf } from './view.js'
 import { Waits } from './waits.js'
 import { Worker } from './worker.js'
@@ -62,6 +62,9 @@ export interface SagaHandle<Outputs> {
 }
 
 type Together<Outputs> = { readonly [Step in keyof Outputs]: Outputs[Step] }
+
+/** Before a late success that the store could not take is said again, in ms. */
+const pauseBeforeLate = 500
 
 export class Orchestrator implements AsyncDisposable {
   readonly #store: Store
@@ -119,7 +122,7 @@ export class Orchestrator implements AsyncDisposable {
       store,
       clock,
       (n) => this.#worker?.runs(n) !== undefined,
-      (n) => this.#readOutcome(n),
+      (saga) => this.#readOutcome(saga),
     )
     this.#submitter = new Submitter({
       store,
@@ -227,8 +230,8 @@ export class Orchestrator implements AsyncDisposable {
     wait: number | undefined,
   ): Promise<Outcome> {
     return new Promise<Outcome>((resolve, reject) => {
-      const submitted = this.#submitter.submit(definition, input, options, (n, here) => {
-        this.#waits.add(n, { resolve, reject }, here)
+      const submitted = this.#submitter.submit(definition, input, options, (saga, here) => {
+        this.#waits.add(saga, { resolve, reject }, here)
       })
       submitted.then((stored) => {
         if (stored.tombstone) resolve(tombstoneOutcome(stored))
@@ -246,7 +249,8 @@ export class Orchestrator implements AsyncDisposable {
       )
     })
     const stop = (): void => timer.cancel()
-    if (stored.n !== undefined) this.#waits.wait(stored.n, true).then(stop, stop)
+    const { id, n } = stored
+    if (n !== undefined) this.#waits.wait({ id, n }, true).then(stop, stop)
   }
 
   async #causeSoFar({ n }: Stored): Promise<unknown> {
@@ -258,16 +262,16 @@ export class Orchestrator implements AsyncDisposable {
   }
 
   async #outcomeOf(stored: Stored): Promise<Outcome<never>> {
-    const { n } = stored
+    const { id, n } = stored
     if (n === undefined) return tombstoneOutcome(stored) as Outcome<never>
     const here = this.#worker?.runs(n) !== undefined
-    const ended = here || this.#closing !== undefined ? undefined : await this.#readOutcome(n)
-    return (ended ?? (await this.#waits.wait(n, here))) as Outcome<never>
+    const ended = here || this.#closing !== undefined ? undefined : await this.#readOutcome({ id, n })
+    return (ended ?? (await this.#waits.wait({ id, n }, here))) as Outcome<never>
   }
 
   /** Undefined while the saga has not ended. */
-  async #readOutcome(n: number): Promise<Outcome | undefined> {
-    const saga = await this.#store.find({ n })
+  async #readOutcome({ n, id }: SagaName): Promise<Outcome | undefined> {
+    const saga = (await this.#store.find({ n })) ?? (await this.#store.find({ id }))
     if (!saga || !('chunks' in saga)) {
       return saga ? tombstoneOutcome({ id: saga.id, n: undefined, tombstone: saga }) : undefined
     }
@@ -357,13 +361,23 @@ export class Orchestrator implements AsyncDisposable {
     this.#worker?.claim()
   }
 
-  #landedLate({ n, id }: Subject, step: string, attempt: number, output: Json | undefined): void {
-    this.#facts
-      .add({ n }, (state) => lateFact(state, step, attempt, output))
-      .then(
-        (added) => this.#factAdded(added),
-        (error: unknown) => this.#announcer.lateSuccessLost(id, step, attempt, error),
-      )
+  #landedLate(saga: Subject, step: string, attempt: number, output: Json | undefined): void {
+    const { n, id } = saga
+    const wish: Wish = (state) => {
+      const answer = lateFact(state, step, attempt, output)
+      // A bare list's functions were forgotten at its end, and it is about to go back.
+      if ('entries' in answer && answer.entries.length > 0) this.#submitter.keep(saga)
+      return answer
+    }
+    this.#facts.add({ n }, wish).then(
+      (added) => this.#factAdded(added),
+      (error: unknown) => {
+        // Nobody else knows of it: as long as the store may answer again, it must be said.
+        const again = error instanceof StoreError && this.#closing === undefined
+        if (!again) return this.#announcer.lateSuccessLost(id, step, attempt, error)
+        this.#clock.timer(pauseBeforeLate, () => this.#landedLate(saga, step, attempt, output))
+      },
+    )
   }
 
   // The end

@@ -21,8 +21,9 @@ import type {
   Summary,
   Tombstone,
 } from '../store/store.js'
+import type { Subject } from './calls.js'
 import type { Clock } from './clock.js'
-import type { Begun, Execution } from './execution.js'
+import type { Begun } from './execution.js'
 import type { GroupCommit } from './group-commit.js'
 import { type Registry, refOf } from './registry.js'
 import { type SubmitOptions, submittedOf, validate } from './submission.js'
@@ -35,8 +36,14 @@ export interface Stored {
   readonly tombstone?: Tombstone
 }
 
+/** Both names of a stored saga: a pruned one is only found by its id. */
+export interface SagaName {
+  readonly n: number
+  readonly id: string
+}
+
 /** Told at the very moment at which a saga is stored, before anything of it can end. */
-export type OnStored = (n: number, here: boolean) => void
+export type OnStored = (saga: SagaName, here: boolean) => void
 
 interface First {
   readonly entries: readonly Entry[]
@@ -88,6 +95,11 @@ export class Submitter {
     return ref
   }
 
+  /** The saga may run once more: its functions are kept, where only it has them. */
+  keep({ definition, state }: Pick<Subject, 'definition' | 'state'>): void {
+    if (definition.anonymous) this.#parts.registry.keepList(state.uid, definition)
+  }
+
   /** Throws BadInputError, SagaConflictError, StoreError, ClosedError. */
   submit(
     definition: Definition,
@@ -134,11 +146,13 @@ export class Submitter {
       commits.add(write, (result, error) => {
         if (result?.type === 'applied' && result.n !== undefined) {
           const here = this.#applied(definition, write, result, first, reserved)
-          onStored?.(result.n, here)
-          return resolve({ id: write.id, n: result.n })
+          const saga = { id: write.id, n: result.n }
+          onStored?.(saga, here)
+          return resolve(saga)
         }
-        if (reserved) worker?.unreserve()
-        registry.forgetList(uid)
+        if (reserved) worker?.unreserve(result === undefined)
+        // Where the answer was lost it may be stored all the same, and need them.
+        if (result) registry.forgetList(uid)
         if (result?.type === 'conflict')
           return resolve(this.#existing(definition, write, submitted, onStored))
         reject(refusedOf(write.id, result, error))
@@ -159,7 +173,7 @@ export class Submitter {
     const started =
       worker && first && token !== undefined && n !== undefined && write.start?.worker === worker.id
     if (!started) {
-      if (reserved) worker?.unreserve()
+      if (reserved) worker?.unreserve(false)
       worker?.claim()
       recorded(write.id, definition, write.entries, write.at)
       return false
@@ -169,10 +183,8 @@ export class Submitter {
     const state = evolveAll(begin(definition.plan, submitted), first.entries, write.at)
     const tail = { seq: 0, at: write.at, entries }
     const begun: Begun = { n, id: write.id, token, state, tail, summary: running }
-    const execution: Execution = worker.begin(definition, begun)
     recorded(write.id, definition, entries, write.at)
-    if (first.calls.length > 0) execution.begin(first.calls)
-    else execution.resume()
+    worker.begin(definition, begun, first.calls)
     return true
   }
 
@@ -197,8 +209,9 @@ export class Submitter {
       )
     }
     if (!('chunks' in found)) return { id: write.id, n: undefined, tombstone: found }
-    onStored?.(found.n, false)
-    return { id: write.id, n: found.n }
+    const saga = { id: write.id, n: found.n }
+    onStored?.(saga, false)
+    return saga
   }
 }
 

@@ -9,6 +9,8 @@ import { ClosedError } from '../core/errors.js'
 import type { Store } from '../store/store.js'
 import type { Clock, Timer } from './clock.js'
 import type { Outcome } from './ending.js'
+import { notFound } from './facts.js'
+import type { SagaName } from './submitter.js'
 
 interface Waiter {
   readonly resolve: (outcome: Outcome) => void
@@ -23,8 +25,8 @@ export class Waits {
   readonly #store: Store
   readonly #clock: Clock
   readonly #runsHere: (n: number) => boolean
-  readonly #read: (n: number) => Promise<Outcome | undefined>
-  readonly #waiting = new Map<number, Waiter[]>()
+  readonly #read: (saga: SagaName) => Promise<Outcome | undefined>
+  readonly #waiting = new Map<number, { readonly id: string; readonly waiters: Waiter[] }>()
   #turn: number[] = []
   #timer: Timer | undefined
   #closed = false
@@ -33,7 +35,7 @@ export class Waits {
     store: Store,
     clock: Clock,
     runsHere: (n: number) => boolean,
-    read: (n: number) => Promise<Outcome | undefined>,
+    read: (saga: SagaName) => Promise<Outcome | undefined>,
   ) {
     this.#store = store
     this.#clock = clock
@@ -42,15 +44,15 @@ export class Waits {
   }
 
   /** `here`: it runs in this process, so its end need not be looked for. */
-  wait(n: number, here: boolean): Promise<Outcome> {
-    return new Promise((resolve, reject) => this.add(n, { resolve, reject }, here))
+  wait(saga: SagaName, here: boolean): Promise<Outcome> {
+    return new Promise((resolve, reject) => this.add(saga, { resolve, reject }, here))
   }
 
-  add(n: number, waiter: Waiter, here: boolean): void {
+  add({ n, id }: SagaName, waiter: Waiter, here: boolean): void {
     if (this.#closed) return waiter.reject(closed())
-    const others = this.#waiting.get(n)
-    if (others) others.push(waiter)
-    else this.#waiting.set(n, [waiter])
+    const known = this.#waiting.get(n)
+    if (known) known.waiters.push(waiter)
+    else this.#waiting.set(n, { id, waiters: [waiter] })
     if (!here) this.#lookSoon()
   }
 
@@ -63,10 +65,7 @@ export class Waits {
   }
 
   ended(n: number, outcome: Outcome): void {
-    const waiters = this.#waiting.get(n)
-    if (!waiters) return
-    this.#waiting.delete(n)
-    for (const { resolve } of waiters) resolve(outcome)
+    for (const { resolve } of this.#take(n)) resolve(outcome)
   }
 
   /** Somebody else has it now: its end must be looked for. */
@@ -77,8 +76,14 @@ export class Waits {
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
-    for (const waiters of this.#waiting.values()) for (const { reject } of waiters) reject(closed())
+    for (const { waiters } of this.#waiting.values()) for (const { reject } of waiters) reject(closed())
     this.#waiting.clear()
+  }
+
+  #take(n: number): readonly Waiter[] {
+    const waiters = this.#waiting.get(n)?.waiters ?? []
+    this.#waiting.delete(n)
+    return waiters
   }
 
   #lookSoon(): void {
@@ -93,17 +98,25 @@ export class Waits {
     if (this.#turn.length === 0) this.#turn = [...this.#waiting.keys()]
     const numbers = this.#turn.splice(0, rowsAtOnce).filter((n) => this.#waiting.has(n) && !this.#runsHere(n))
     const rows = numbers.length > 0 ? await this.#store.rows(numbers) : []
-    const unfinished = new Set(rows.flatMap(({ n, stage }) => (stage === 'done' ? [] : [n])))
+    const stages = new Map(rows.map(({ n, stage }) => [n, stage]))
     for (const n of numbers) {
-      // What has no row was pruned: it has ended too.
-      const outcome = unfinished.has(n) ? undefined : await this.#read(n)
-      if (outcome) this.ended(n, outcome)
+      const stage = stages.get(n)
+      if (stage === undefined || stage === 'done') await this.#readEnd(n, stage !== undefined)
     }
     for (const n of this.#waiting.keys()) {
       if (this.#runsHere(n)) continue
       this.#lookSoon()
       return
     }
+  }
+
+  /** What has no row has ended too, and was pruned: its tombstone is found by its id. */
+  async #readEnd(n: number, hasRow: boolean): Promise<void> {
+    const id = this.#waiting.get(n)?.id
+    if (id === undefined) return
+    const outcome = await this.#read({ n, id })
+    if (outcome) return this.ended(n, outcome)
+    if (!hasRow) for (const { reject } of this.#take(n)) reject(notFound(id))
   }
 }
 

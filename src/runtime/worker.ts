@@ -9,14 +9,14 @@
  * - When the lease is lost everything stops, nothing more is written, and the worker begins anew under another name.
  */
 import { hostname } from 'node:os'
-import { planOfShape, release, replay, suspected } from '../core/index.js'
+import { type Call, planOfShape, release, replay, suspected } from '../core/index.js'
 import type { Logger } from '../definition/context.js'
 import type { Definition } from '../definition/definition.js'
 import type { Claimed, Result, Store, StoredSaga } from '../store/store.js'
 import type { Clock, Timer } from './clock.js'
 import { type Begun, type Departure, Execution, type Host } from './execution.js'
 import type { GroupCommit } from './group-commit.js'
-import { Lease } from './lease.js'
+import { Lease, takenForDead } from './lease.js'
 import type { Registry } from './registry.js'
 
 /** How often an idle worker looks for what others submitted, in ms; half of it is jitter. */
@@ -70,8 +70,11 @@ export class Worker implements Host {
   #claimAgain = false
   #backlog = true
   #adopt = false
+  #unoffered = false
   #wake: Timer | undefined
+  #again: Timer | undefined
   #stopped = false
+  #releasing = false
   #idle: (() => void) | undefined
 
   constructor(around: Surroundings, options: WorkerOptions) {
@@ -106,11 +109,14 @@ export class Worker implements Host {
   offer(): void {
     // Before the start there is nothing to add to: the first join offers everything.
     if (this.#stopped || !this.#lease) return
+    this.#unoffered = false
     this.#join().then(
       () => this.claim(),
-      // The claim that follows finds nothing until a later join succeeds: the lease's loss leads there.
-      (error: unknown) =>
-        this.#around.log.warn({ event: 'join_failed', err: error }, 'offers not stored yet'),
+      (error: unknown) => {
+        // Nobody else would ever offer it: the next claim does.
+        this.#unoffered = true
+        this.#around.log.warn({ event: 'join_failed', err: error }, 'offers not stored yet')
+      },
     )
   }
 
@@ -131,17 +137,24 @@ export class Worker implements Host {
     return true
   }
 
-  unreserve(): void {
+  /** It has to queue after all. `uncertain`: the answer was lost, so it may be ours and have nobody here. */
+  unreserve(uncertain: boolean): void {
     this.#reserved--
+    if (uncertain) this.#adopt = true
     if (this.#free() === 1) this.claim()
+    this.#runSuspect()
+    this.#checkIdle()
   }
 
-  /** A submit that had reserved a place started at once. */
-  begin(definition: Definition, begun: Begun): Execution {
+  /** A submit that had reserved a place started at once; its calls, whose intents it holds, are made. */
+  begin(definition: Definition, begun: Begun, calls: readonly Call[]): void {
     this.#reserved--
+    if (this.#running.has(begun.n)) return
     const execution = new Execution(this, definition, begun)
     this.#running.set(begun.n, execution)
-    return execution
+    if (this.#releasing) execution.release()
+    else if (calls.length > 0) execution.begin(calls)
+    else execution.resume()
   }
 
   #free(): number {
@@ -177,7 +190,7 @@ export class Worker implements Host {
     this.#around.departed(execution, how)
     if (how === 'lost') this.claim()
     this.#runSuspect()
-    if (this.#running.size === 0) this.#idle?.()
+    this.#checkIdle()
   }
 
   // Claims
@@ -185,6 +198,7 @@ export class Worker implements Host {
   /** Asks for as many sagas as there are places, unless it is asking already. */
   claim(): void {
     if (this.#stopped || this.#lease?.holds !== true) return
+    if (this.#unoffered) this.offer()
     if (this.#claiming) {
       this.#claimAgain = true
       return
@@ -195,11 +209,15 @@ export class Worker implements Host {
     // Where nothing was left to claim, ask for one: a claim holds its places back from the submits that come meanwhile.
     const limit = this.#backlog ? free : Math.min(1, free)
     this.#reserved += limit
-    this.commits.add({ type: 'claim', worker: this.id, limit }, (result, error) => {
+    const worker = this.id
+    this.commits.add({ type: 'claim', worker, limit }, (result, error) => {
       this.#reserved -= limit
       this.#claiming = false
-      if (result?.type === 'claimed') this.#claimed(result, limit)
-      else this.#unclaimed(error)
+      // What a worker was given that has stopped meanwhile is free again as soon as it has left.
+      if (this.#stopped) this.#checkIdle()
+      else if (worker !== this.id) this.claim()
+      else if (result?.type === 'claimed') this.#claimed(result, limit)
+      else this.#unclaimed(result, error)
     })
   }
 
@@ -215,8 +233,8 @@ export class Worker implements Host {
     this.#sleep(result.dueIn)
   }
 
-  #unclaimed(error: Error | undefined): void {
-    if (this.#stopped) return
+  #unclaimed(result: Result | undefined, error: Error | undefined): void {
+    if (result?.type === 'superseded') return this.#lease?.lose(takenForDead)
     // Nobody knows whether the claim gave sagas: look for what is ours and does not run.
     if (error) this.#adopt = true
     this.#sleep(null)
@@ -268,15 +286,16 @@ export class Worker implements Host {
   #runSuspect(): void {
     const next = this.#suspects[0]
     if (!next || this.#alone || this.#stopped) return
-    if (this.#running.size > this.#suspects.length) return
+    if (this.#running.size + this.#reserved > this.#suspects.length) return
     this.#suspects.shift()
     this.#alone = next
     next.resume()
   }
 
-  /** Runs what is ours in the store and not here: what a claim gave whose answer was lost. */
+  /** Runs what is ours in the store and not here: what a claim or a submit gave whose answer was lost. Its notices were lost, too. */
   #adoptOwn(): void {
     this.#adopt = false
+    for (const execution of this.#running.values()) execution.notice()
     this.#ownUnrun().catch(() => {
       this.#adopt = true
     })
@@ -296,7 +315,9 @@ export class Worker implements Host {
 
   async #join(): Promise<void> {
     const { lease } = this.#options
-    await this.commits.write({ type: 'join', worker: this.id, lease, offers: this.#around.registry.refs })
+    const offers = this.#around.registry.refs
+    const result = await this.commits.write({ type: 'join', worker: this.id, lease, offers })
+    if (result.type === 'refused') throw result.error
   }
 
   async #renew(): Promise<boolean> {
@@ -308,8 +329,8 @@ export class Worker implements Host {
     const { log } = this.#around
     log.error({ event: 'lease_lost', worker: this.id, running: this.#running.size }, `worker stopped: ${why}`)
     const former = this.id
-    for (const execution of [...this.#running.values()]) execution.lose(why)
     this.#suspects = []
+    for (const execution of [...this.#running.values()]) execution.lose(why)
     if (this.#stopped) return
     this.id = newName(this.clock)
     this.commits.add({ type: 'leave', worker: former }, () => {})
@@ -320,7 +341,7 @@ export class Worker implements Host {
     if (this.#stopped) return
     this.start().catch(() => {
       this.#lease?.stop()
-      this.clock.timer(1_000, () => this.#restart())
+      this.#again = this.clock.timer(1_000, () => this.#restart())
     })
   }
 
@@ -330,9 +351,11 @@ export class Worker implements Host {
   async stop(drain: number): Promise<void> {
     this.#stopped = true
     this.#wake?.cancel()
+    this.#again?.cancel()
     for (const suspect of this.#suspects) suspect.lose('the process closes down')
     this.#suspects = []
     await this.#drained(drain)
+    this.#releasing = true
     for (const execution of [...this.#running.values()]) execution.release()
     await this.#drained(2_000)
     for (const execution of [...this.#running.values()]) execution.lose('the process closes down')
@@ -342,8 +365,17 @@ export class Worker implements Host {
     })
   }
 
+  /** Nothing runs here, and nothing under way can bring anything. */
+  get #isIdle(): boolean {
+    return this.#running.size === 0 && this.#reserved === 0
+  }
+
+  #checkIdle(): void {
+    if (this.#isIdle) this.#idle?.()
+  }
+
   #drained(within: number): Promise<void> {
-    if (this.#running.size === 0) return Promise.resolve()
+    if (this.#isIdle) return Promise.resolve()
     return new Promise((resolve) => {
       const timer = this.clock.timer(within, resolve)
       this.#idle = () => {
