@@ -26,7 +26,7 @@ export type Decision =
   /** A fact that follows from the state alone: write it, then decide again. */
   | { readonly do: 'record'; readonly entry: Entry }
   /** Write the intents of these calls and make them; decide again when one settles, or at `wakeAt` (Infinity: only then). */
-  | { readonly do: 'act'; readonly calls: readonly Call[]; readonly wakeAt: number }
+  | Act
   | { readonly do: 'end' }
 
 const ended: Decision = { do: 'end' }
@@ -46,7 +46,7 @@ function goOn(state: State, now: number): Decision {
       state.pastPivot ? { type: 'deadline_passed' } : { type: 'rolling_back', reason: 'deadline' },
     )
   }
-  const moves: Move[] = []
+  let act = deadline === undefined ? waitForAnswer : { ...waitForAnswer, wakeAt: deadline }
   for (const index of plan.positions[position] ?? []) {
     const step = state.steps[index]
     const policy = plan.steps[index]
@@ -54,22 +54,32 @@ function goOn(state: State, now: number): Decision {
     const { commit } = step
     if (commit.is === 'failed')
       return record({ type: 'rolling_back', reason: commit.reason, step: policy.name })
-    moves.push(commitMove(step, policy, index, now))
+    act = withMove(act, commitMove(step, policy, index, now))
   }
-  return act(moves, deadline)
+  return act
 }
 
 /** What one step asks for: a call, a time to wait for, or nothing (an attempt is open, or it is done). */
 type Move = Call | number | undefined
 
-function act(moves: readonly Move[], deadline: number = Number.POSITIVE_INFINITY): Decision {
-  const calls: Call[] = []
-  let wakeAt = deadline
-  for (const move of moves) {
-    if (typeof move === 'number') wakeAt = Math.min(wakeAt, move)
-    else if (move) calls.push(move)
-  }
-  return { do: 'act', calls, wakeAt }
+interface Act {
+  readonly do: 'act'
+  readonly calls: readonly Call[]
+  readonly wakeAt: number
+}
+
+const waitForAnswer: Act = { do: 'act', calls: [], wakeAt: Number.POSITIVE_INFINITY }
+
+/** Nearly every decision is a single call: that costs one array of one, and none that has room to grow. */
+function withMove(act: Act, move: Move): Act {
+  const { calls, wakeAt } = act
+  if (move === undefined) return act
+  if (typeof move === 'number') return { do: 'act', calls, wakeAt: Math.min(wakeAt, move) }
+  if (calls.length === 0)
+    return { do: 'act', calls: [move], wakeAt }
+    // Made by the line above, and seen by nobody yet.
+  ;(calls as Call[]).push(move)
+  return act
 }
 
 function commitMove(step: StepState, policy: StepPlan, index: number, now: number): Move {
@@ -93,14 +103,15 @@ function goBack(state: State, now: number): Decision {
 function undoPosition(state: State, position: number, now: number): Decision | undefined {
   const members = state.plan.positions[position] ?? []
   // All settle first: a sibling that is still being called may yet take effect, and its output may be needed.
-  if (members.some((index) => state.steps[index]?.commit.is === 'open')) return act([])
-  const moves: Move[] = []
+  for (const index of members) if (state.steps[index]?.commit.is === 'open') return waitForAnswer
+  let act: Act | undefined
   for (const index of members) {
     const step = state.steps[index]
     const policy = state.plan.steps[index]
-    if (step && policy && needsUndo(step, policy)) moves.push(undoMove(step, policy, index, now))
+    if (step && policy && needsUndo(step, policy))
+      act = withMove(act ?? waitForAnswer, undoMove(step, policy, index, now))
   }
-  return moves.length > 0 ? act(moves) : undefined
+  return act
 }
 
 function undoMove(step: StepState, policy: StepPlan, index: number, now: number): Move {
@@ -148,12 +159,9 @@ const callVerify = (step: StepState, index: number): Call => ({
 })
 
 /** The entry that must be durable before the call is made. */
-export function intentOf({ kind, step, attempt, round }: Call, state: State): Started {
-  return {
-    type: 'started',
-    step: state.plan.steps[step]?.name ?? '',
-    direction: kind === 'rollback' ? 'rollback' : 'commit',
-    attempt,
-    ...(round > 1 ? { round } : undefined),
-  }
+export function intentOf({ kind, step: index, attempt, round }: Call, { plan }: State): Started {
+  const step = plan.steps[index]?.name ?? ''
+  if (kind !== 'rollback') return { type: 'started', step, direction: 'commit', attempt }
+  const intent: Started = { type: 'started', step, direction: 'rollback', attempt }
+  return round > 1 ? { ...intent, round } : intent
 }

@@ -7,7 +7,19 @@
  * - Replaying a journal gives the state that the live run had, folded entries included.
  * - P3: position only grows; P4: doubt is never taken back; P9: wayBack is never taken back.
  */
-import type { Chunk, Entry, Failed, Late, Pending, Resolved, Started, Submitted, Verified } from './entry.js'
+import type {
+  Chunk,
+  Committed,
+  Entry,
+  Failed,
+  Late,
+  Pending,
+  Resolved,
+  RolledBack,
+  Started,
+  Submitted,
+  Verified,
+} from './entry.js'
 import type { Plan } from './plan.js'
 import {
   type CommitState,
@@ -59,33 +71,31 @@ export function evolve(state: State, entry: Entry, at: number): State {
     case 'rebound': // The caller replays with the plan of the new version: the shapes begin alike.
       return state
     case 'skipped':
-      return advance(withStep(state, entry.step, skipped))
+      return advance(withStep(state, entry, skipped, at))
     case 'started':
       return entry.direction === 'commit'
-        ? running(
-            withStep(state, entry.step, (step) => startedCommit(step, entry.attempt, entry.since ?? at)),
-          )
-        : undoing(state, entry, (step) => startedRollback(step, entry.attempt, entry.since ?? at))
+        ? running(withStep(state, entry, startedCommit, at))
+        : undoing(state, entry, startedRollback, at)
     case 'committed':
-      return committed(state, entry.step, (step) => settles(step, entry.attempt), entry.output)
+      return committed(state, entry, committedCommit, at)
     case 'pending':
-      return answered(state, entry, (step) => pendingCommit(step, entry))
+      return answered(state, entry, pendingCommit, at)
     case 'failed':
       return entry.direction === 'commit'
-        ? answered(state, entry, (step) => failedCommit(step, entry))
-        : undoing(state, entry, (step) => failedRollback(step, entry))
+        ? answered(state, entry, failedCommit, at)
+        : undoing(state, entry, failedRollback, at)
     case 'verified':
-      return verified(state, entry)
+      return verified(state, entry, at)
     case 'rolling_back':
       return turnBack(state, entry)
     case 'rolled_back':
-      return withStep(state, entry.step, (step) => rolledBack(step, entry.attempt))
+      return withStep(state, entry, rolledBack, at)
     case 'late':
-      return landedLate(state, entry)
+      return landedLate(state, entry, at)
     case 'retry_requested':
       return hurry(state)
     case 'resolved':
-      return resolved(state, entry)
+      return resolved(state, entry, at)
     case 'deadline_passed':
       return { ...state, deadlinePassed: true }
     case 'ended':
@@ -118,11 +128,19 @@ function longPlan(plan: Plan): Map<string, number> {
   return map
 }
 
-function withStep(state: State, name: string, change: (step: StepState) => StepState): State {
-  const index = indexOf(state.plan, name)
+/** What an entry does to the step that it names; the same step where it does nothing. */
+type Change<About> = (step: StepState, entry: About, at: number) => StepState
+
+function withStep<About extends { readonly step: string }>(
+  state: State,
+  entry: About,
+  change: Change<About>,
+  at: number,
+): State {
+  const index = indexOf(state.plan, entry.step)
   const before = state.steps[index]
   if (!before) return state
-  const after = change(before)
+  const after = change(before, entry, at)
   if (after === before) return state
   const steps = state.steps.slice()
   steps[index] = after
@@ -142,36 +160,44 @@ const mayBegin = ({ commit }: StepState): boolean => commit.is === 'idle' || com
 const skipped = (step: StepState): StepState =>
   mayBegin(step) ? { ...step, commit: { is: 'skipped' } } : step
 
-function startedCommit(step: StepState, attempt: number, at: number): StepState {
+function startedCommit(step: StepState, { attempt, since }: Started, at: number): StepState {
   if (attempt <= step.attempts || !mayBegin(step)) return step
-  return { ...step, commit: { is: 'open', attempt, since: at }, attempts: attempt }
+  return { ...step, commit: { is: 'open', attempt, since: since ?? at }, attempts: attempt }
 }
 
 /** The answer of an attempt that did not commit. It no longer matters where an operator has said that the step stands. */
-function answered(
+function answered<Answer extends Failed | Pending>(
   state: State,
-  { step: name, attempt }: Failed | Pending,
-  change: (step: StepState) => StepState,
+  entry: Answer,
+  change: Change<Answer>,
+  at: number,
 ): State {
-  const step = state.steps[indexOf(state.plan, name)]
-  const next = running(withStep(state, name, change))
-  const resolved = step?.commit.is === 'open' && step.commit.resolved && settles(step, attempt)
-  return resolved ? committed(next, name, () => true, step.output) : next
+  const step = state.steps[indexOf(state.plan, entry.step)]
+  const next = running(withStep(state, entry, change, at))
+  const resolved = step?.commit.is === 'open' && step.commit.resolved && settles(step, entry.attempt)
+  return resolved ? committed(next, entry, (now) => standing(now, step.output), at) : next
 }
 
-function committed(
+function committed<About extends { readonly step: string }>(
   state: State,
-  name: string,
-  applies: (step: StepState) => boolean,
-  output: StepState['output'],
+  entry: About,
+  change: Change<About>,
+  at: number,
 ): State {
-  const next = withStep(state, name, (step) => {
-    if (!applies(step)) return step
-    const { output: _, ...rest } = step
-    return { ...rest, commit: { is: 'committed' }, ...(output === undefined ? {} : { output }) }
-  })
-  return next === state ? state : advance(passPivot(next, name))
+  const next = withStep(state, entry, change, at)
+  return next === state ? state : advance(passPivot(next, entry.step))
 }
+
+const stands: CommitState = { is: 'committed' }
+
+const standing = (step: StepState, output: StepState['output']): StepState => ({
+  ...step,
+  commit: stands,
+  output,
+})
+
+const committedCommit = (step: StepState, { attempt, output }: Committed): StepState =>
+  settles(step, attempt) ? standing(step, output) : step
 
 /** The pivot has committed while the saga was still going forward: from now on there is no way back. */
 function passPivot(state: State, name: string): State {
@@ -187,10 +213,11 @@ function advance(state: State): State {
 }
 
 function positionDone(state: State, position: number): boolean {
-  return (state.plan.positions[position] ?? []).every((index) => {
+  for (const index of state.plan.positions[position] ?? []) {
     const is = state.steps[index]?.commit.is
-    return is === 'committed' || is === 'skipped'
-  })
+    if (is !== 'committed' && is !== 'skipped') return false
+  }
+  return true
 }
 
 const counted = (entry: Failed): Failures => ({
@@ -238,20 +265,21 @@ function reasonOf(entry: Failed): 'rejected' | 'timeout' | 'in_doubt' {
   return entry.cause === 'timeout' ? 'timeout' : 'in_doubt'
 }
 
-function verified(state: State, entry: Verified): State {
-  if (entry.answer === 'committed') {
-    const { output } = entry
-    return committed(state, entry.step, (step) => answersDoubt(step), output)
-  }
-  return withStep(state, entry.step, (step) => {
+function verified(state: State, entry: Verified, at: number): State {
+  if (entry.answer === 'committed') return committed(state, entry, verifiedCommit, at)
+  const change = (step: StepState): StepState => {
     if (!answersDoubt(step)) return step
     // Behind the pivot there is no way back: the step is tried for ever, whatever the service says.
     if (entry.answer === 'unknown' || state.pastPivot) return { ...step, asked: true }
     // `never`: the service also refuses this key from now on, so there is no sense in another attempt.
     const reason = step.commit.is === 'failed' ? step.commit.reason : 'in_doubt'
     return { ...step, asked: true, spared: true, commit: { is: 'failed', reason } }
-  })
+  }
+  return withStep(state, entry, change, at)
 }
+
+const verifiedCommit = (step: StepState, { output }: Verified): StepState =>
+  answersDoubt(step) ? standing(step, output) : step
 
 const answersDoubt = (step: StepState): boolean =>
   step.doubt && (step.commit.is === 'waiting' || step.commit.is === 'failed')
@@ -270,23 +298,24 @@ function turnBack(state: State, entry: State['wayBack'] & object): State {
   return { ...state, status: 'rolling_back', wayBack, cursor }
 }
 
-function startedRollback(step: StepState, attempt: number, at: number): StepState {
+function startedRollback(step: StepState, { attempt, since }: Started, at: number): StepState {
   if (attempt <= step.undoAttempts || step.undo.is === 'done') return step
-  return { ...step, undo: { is: 'open', attempt, since: at, again: false }, undoAttempts: attempt }
+  return { ...step, undo: { is: 'open', attempt, since: since ?? at, again: false }, undoAttempts: attempt }
 }
 
 /**
  * An attempt to roll back begins only where nothing above it is left to undo. The answer to an attempt whose intent was
  * folded away says so too; the answer to an open one does not: a commit above may have landed late since it began.
  */
-function undoing(
+function undoing<Attempt extends Started | Failed>(
   state: State,
-  { step: name, attempt }: Started | Failed,
-  change: (step: StepState) => StepState,
+  entry: Attempt,
+  change: Change<Attempt>,
+  at: number,
 ): State {
-  const index = indexOf(state.plan, name)
-  const begins = attempt > (state.steps[index]?.undoAttempts ?? attempt)
-  const next = withStep(state, name, change)
+  const index = indexOf(state.plan, entry.step)
+  const begins = entry.attempt > (state.steps[index]?.undoAttempts ?? entry.attempt)
+  const next = withStep(state, entry, change, at)
   const cursor = state.plan.steps[index]?.position ?? state.cursor
   return begins && next !== state && cursor !== state.cursor ? { ...next, cursor } : next
 }
@@ -307,12 +336,20 @@ function failedRollback(step: StepState, entry: Failed): StepState {
   }
 }
 
-function rolledBack(step: StepState, attempt: number): StepState {
+function rolledBack(step: StepState, { attempt }: RolledBack): StepState {
   if (step.undo.is !== 'open' || step.undo.attempt !== attempt) return step
   // It may have looked before the commit landed, and found nothing to undo.
   if (step.undo.again) return nextRound(step, attempt)
-  return { ...step, undo: { is: 'done' }, undoFailures: { ...step.undoFailures, stuck: false } }
+  return undone(step)
 }
+
+const undone = (step: StepState): StepState => ({
+  ...step,
+  undo: { is: 'done' },
+  undoFailures: calmed(step.undoFailures),
+})
+
+const calmed = (failures: Failures): Failures => (failures.stuck ? { ...failures, stuck: false } : failures)
 
 /** The rollback begins again under a new key: a participant may have stored "nothing to undo" under the old one. */
 const nextRound = (step: StepState, attempt: number): StepState => ({
@@ -323,22 +360,9 @@ const nextRound = (step: StepState, attempt: number): StepState => ({
   undoFailures: noFailures,
 })
 
-function landedLate(state: State, entry: Late): State {
+function landedLate(state: State, entry: Late, at: number): State {
   if (state.status === 'committed') return state
-  const next = withStep(state, entry.step, (step) => {
-    const output =
-      entry.output === undefined || step.commit.is === 'committed' ? {} : { output: entry.output }
-    const landed: StepState = { ...step, ...output, doubt: true, spared: false, asked: true }
-    switch (step.undo.is) {
-      case 'idle':
-        return landed
-      case 'open':
-        return { ...landed, undo: { ...step.undo, again: true } }
-      case 'waiting':
-      case 'done':
-        return nextRound(landed, step.undoAttempts)
-    }
-  })
+  const next = withStep(state, entry, landed, at)
   if (!next.wayBack) return next
   const position = state.plan.steps[indexOf(state.plan, entry.step)]?.position ?? 0
   const reopened = state.status === 'rolled_back'
@@ -347,6 +371,20 @@ function landedLate(state: State, entry: Late): State {
     cursor: Math.max(next.cursor, position),
     status: 'rolling_back',
     late: next.late || reopened,
+  }
+}
+
+function landed(step: StepState, entry: Late): StepState {
+  const output = step.commit.is === 'committed' || entry.output === undefined ? step.output : entry.output
+  const doubted: StepState = { ...step, output, doubt: true, spared: false, asked: true }
+  switch (step.undo.is) {
+    case 'idle':
+      return doubted
+    case 'open':
+      return { ...doubted, undo: { ...step.undo, again: true } }
+    case 'waiting':
+    case 'done':
+      return nextRound(doubted, step.undoAttempts)
   }
 }
 
@@ -360,30 +398,18 @@ function hurry(state: State): State {
   return { ...state, steps }
 }
 
-function resolved(state: State, entry: Resolved): State {
-  return entry.as === 'committed'
-    ? resolvedAsCommitted(state, entry)
-    : withStep(state, entry.step, (step) => ({
-        ...step,
-        undo: { is: 'done' },
-        undoFailures: { ...step.undoFailures, stuck: false },
-      }))
+function resolved(state: State, entry: Resolved, at: number): State {
+  if (entry.as === 'rolled_back') return withStep(state, entry, undone, at)
+  const next = withStep(state, entry, resolvedCommit, at)
+  return committed(next, entry, resolvedNow, at)
 }
 
 /** A call that is still being made is waited for: were it forgotten, it could take effect after its rollback. */
-function resolvedAsCommitted(state: State, entry: Resolved): State {
-  const calmed = withStep(state, entry.step, (step) => {
-    const commit: CommitState = step.commit.is === 'open' ? { ...step.commit, resolved: true } : step.commit
-    const { output: _, ...rest } = step
-    const output = entry.output === undefined ? {} : { output: entry.output }
-    return step.commit.is === 'committed'
-      ? step
-      : { ...rest, ...output, commit, commitFailures: { ...step.commitFailures, stuck: false } }
-  })
-  return committed(
-    calmed,
-    entry.step,
-    ({ commit }) => commit.is !== 'open' && commit.is !== 'committed',
-    entry.output,
-  )
+function resolvedCommit(step: StepState, { output }: Resolved): StepState {
+  if (step.commit.is === 'committed') return step
+  const commit: CommitState = step.commit.is === 'open' ? { ...step.commit, resolved: true } : step.commit
+  return { ...step, commit, output, commitFailures: calmed(step.commitFailures) }
 }
+
+const resolvedNow = (step: StepState, { output }: Resolved): StepState =>
+  step.commit.is === 'open' || step.commit.is === 'committed' ? step : standing(step, output)

@@ -122,13 +122,7 @@ function settleCommit(
   const name = policy.name
   switch (result.is) {
     case 'returned': {
-      const entry: Entry = {
-        type: 'committed',
-        step: name,
-        attempt: attempt.attempt,
-        ...(result.output === undefined ? {} : { output: result.output }),
-        ...(result.overdue ? { overdue: true } : {}),
-      }
+      const entry = committed(name, attempt.attempt, result)
       const byHand = step.commit.is === 'open' && step.commit.resolved === true
       const spent = result.overdue && !state.wayBack && !byHand && !unbounded(state, policy, true)
       if (!spent || step.commitFailures.used + 1 < policy.retry.attempts) return [entry]
@@ -143,6 +137,14 @@ function settleCommit(
     case 'failed':
       return [failedCommit(state, step, policy, attempt, result, at, random)]
   }
+}
+
+/** One literal for the usual case: this is said once a step. */
+function committed(step: string, attempt: number, result: CallResult & { is: 'returned' }): Entry {
+  const { output, overdue } = result
+  const entry: Entry =
+    output === undefined ? { type: 'committed', step, attempt } : { type: 'committed', step, attempt, output }
+  return overdue ? { ...entry, overdue } : entry
 }
 
 type Failure = CallResult & { is: 'failed' }
