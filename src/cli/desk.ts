@@ -88,8 +88,8 @@ export async function interruptible<T>(run: (signal: AbortSignal) => Promise<T>)
   let timer: Timer | undefined
   const outOfPatience = new Promise<never>((_, reject) => {
     stop = (name) => {
-      interrupted = new Interrupted(name as Signal)
-      timer = systemClock.timer(patience, () => reject(interrupted))
+      interrupted = new Interrupted(name as Signal, false)
+      timer = systemClock.timer(patience, () => reject(new Interrupted(name as Signal, true)))
       controller.abort()
     }
   })
@@ -98,7 +98,7 @@ export async function interruptible<T>(run: (signal: AbortSignal) => Promise<T>)
     return await Promise.race([run(controller.signal), outOfPatience])
   } catch (error) {
     // What is under way fails as its store closes.
-    throw interrupted ?? error
+    throw error instanceof Interrupted ? error : (interrupted ?? error)
   } finally {
     timer?.cancel()
     for (const name of signals) process.off(name, stop)

@@ -28,11 +28,16 @@ export type Signal = keyof typeof exitCodes
 
 /** A signal ended the command. */
 export class Interrupted extends Error {
+  readonly signal: Signal
   readonly exitCode: number
+  /** The store could not be closed in time: its thread waits for a lock. */
+  readonly isHung: boolean
 
-  constructor(signal: Signal) {
+  constructor(signal: Signal, isHung: boolean) {
     super(`interrupted by ${signal}`)
+    this.signal = signal
     this.exitCode = exitCodes[signal]
+    this.isHung = isHung
   }
 }
 

@@ -30,7 +30,10 @@ what its type has beside: step, direction, attempt, outcome, error, …`,
 }
 
 /** Number and time stand only before the first entry of a write. */
-function journalText(journal: readonly JournalEntry[], { paint, width }: Terminal): string {
+export function journalText(
+  journal: readonly JournalEntry[],
+  { paint, width }: Pick<Terminal, 'paint' | 'width'>,
+): string {
   const start = journal[0]?.at ?? 0
   const numbers = String(journal.at(-1)?.seq ?? 0).length
   const times = Math.max(...journal.map(({ at }) => relative(at - start).length))

@@ -3,7 +3,7 @@
  * The command `backstep`.
  *
  * Invariants
- * - The exit code is set, not forced (but after a signal): what was printed reaches a slow pipe before the process ends.
+ * - The exit code is set, not forced: what was printed reaches a slow pipe before the process ends.
  * - A reader that has seen enough (`| head`) ends it quietly; any other failure to write is a failure.
  */
 import { Interrupted, report } from './failure.js'
@@ -24,6 +24,6 @@ try {
 } catch (error) {
   const end = args.indexOf('--')
   process.exitCode = report(error, args.slice(0, end < 0 ? undefined : end).includes('--json'))
-  // A thread that waits for a lock would hold the process up.
-  if (error instanceof Interrupted) process.exit()
+  // A thread that waits for a lock would hold the process up, and process.exit() would abort inside of SQLite.
+  if (error instanceof Interrupted && error.isHung) process.kill(process.pid, error.signal)
 }

@@ -22,7 +22,7 @@ export interface Looked {
 /** Characters of a payload where nothing says how wide the screen is. */
 const payloadWidth = 200
 /** Names are padded up to here; longer ones push their own line. */
-const nameWidth = 24
+const nameWidth = 16
 
 const fork = { branch: '├─ ', trunk: '│  ' }
 const end = { branch: '└─ ', trunk: '   ' }
@@ -113,9 +113,12 @@ class Drawing {
     const { saga, isRun } = this.#looked
     const byHand = this.#settledByHand.has(step.name)
     const name = safe(step.name).padEnd(this.#names + more)
-    const line = `${this.#paint.dim(branch)}${name}  ${stepWords(step, { saga, isRun, byHand }, this.#paint)}`
+    const words = stepWords(step, { saga, isRun, byHand }, this.#paint)
+    const start = trunk.length + name.length + 2
+    const [first = '', ...rest] = wrap(words, this.#width, start).split('\n')
     return [
-      line.trimEnd(),
+      `${this.#paint.dim(branch)}${name}  ${first}`,
+      ...rest.map((line) => this.#paint.dim(trunk) + line.slice(trunk.length)),
       ...this.#details(`${trunk}  `, 8, [
         ['output', this.#payload(output, trunk.length + 10)],
         ['error', error && safe(errorLine(error))],

@@ -41,7 +41,7 @@ const reasons: Readonly<Record<NonNullable<SagaView['wayBack']>['reason'], strin
   in_doubt: 'is in doubt',
   timeout: 'timed out',
   crash_loop: 'was open at three crashes',
-  cancelled: 'it was cancelled',
+  cancelled: 'cancelled',
   deadline: 'its deadline passed',
 }
 

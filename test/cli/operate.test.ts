@@ -124,7 +124,7 @@ test('resolve as committed hands the output to the steps behind', async () => {
   expect((await json('show', 'wait-1')).value.outputs).toEqual({ first: { id: 9 }, last: { id: 'last-1' } })
 })
 
-describe('refused, with exit code 1 and nothing done', () => {
+describe.concurrent('refused, with exit code 1 and nothing done', () => {
   test.each([
     ['an unknown saga', ['show', 'nobody'], 'NOT_FOUND'],
     ['its journal', ['journal', 'nobody'], 'NOT_FOUND'],
@@ -172,7 +172,7 @@ describe('scenario 16: ids are found again byte for byte, or refused', () => {
     'x'.repeat(256),
   ]
 
-  test.each(odd.map((id) => [id.slice(0, 20), id]))('%j', async (_, id) => {
+  test.concurrent.each(odd.map((id) => [id.slice(0, 20), id]))('%j', async (_, id) => {
     await trips.tell({ submit: 'line', id })
     const said = await backstep(['show', '--json', '--store', store, '--', id])
     expect(said.code, said.stderr).toBe(0)
@@ -188,15 +188,14 @@ describe('scenario 16: ids are found again byte for byte, or refused', () => {
     expect(ids).toEqual(expect.arrayContaining(odd))
   })
 
-  test.each(['', ' ', ' x', 'a\nb', '\u001b[2J', 'x'.repeat(10_000)].map((id) => [id.slice(0, 20), id]))(
-    '%j is refused as wrong usage',
-    async (_, id) => {
-      const { code, stdout, stderr } = await backstep(['show', '--store', store, '--', id])
-      expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-      expect(stderr).toMatch(/cannot be used\n {2}hint: /)
-      expect(stderr.length).toBeLessThan(500)
-    },
-  )
+  test.concurrent.each(
+    ['', ' ', ' x', 'a\nb', '\u001b[2J', 'x'.repeat(10_000)].map((id) => [id.slice(0, 20), id]),
+  )('%j is refused as wrong usage', async (_, id) => {
+    const { code, stdout, stderr } = await backstep(['show', '--store', store, '--', id])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toMatch(/cannot be used\n {2}hint: /)
+    expect(stderr.length).toBeLessThan(500)
+  })
 })
 
 test('list: filters, pages, order', async () => {

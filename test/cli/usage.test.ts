@@ -4,6 +4,8 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, writeFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import Database from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -22,7 +24,7 @@ beforeAll(async () => {
 })
 afterAll(() => folder.remove())
 
-describe('wrong usage: exit code 2, nothing on stdout, the nearest word', () => {
+describe.concurrent('wrong usage: exit code 2, nothing on stdout, the nearest word', () => {
   test.each([
     [['lst'], /unknown command 'lst'[\s\S]*list/],
     [['list', '--stuk'], /unknown option '--stuk'[\s\S]*--stuck/],
@@ -63,7 +65,7 @@ describe('wrong usage: exit code 2, nothing on stdout, the nearest word', () => 
   })
 })
 
-describe('a store that is not there', () => {
+describe.concurrent('a store that is not there', () => {
   test.each(
     ['list', 'show x', 'journal x', 'cancel x --reason x', 'retry x', 'rebind x 2', 'prune', 'doctor'].map(
       (line) => [line],
@@ -94,7 +96,7 @@ describe('a store that is not there', () => {
   })
 })
 
-describe('--store and --json', () => {
+describe.concurrent('--store and --json', () => {
   const first = (stdout: string) => JSON.parse(stdout.split('\n')[0] ?? '')
 
   test.each([
@@ -168,7 +170,7 @@ describe('streams', () => {
       said += chunk
     })
     const [code] = await once(child, 'close')
-    expect([code, said]).toEqual([0, 'there are more: add --after 11\n'])
+    expect([code, said]).toEqual([0, 'there are more: add --after 12\n'])
   })
 
   test('a stdout that cannot be written is a failure', async () => {
@@ -185,19 +187,27 @@ describe('streams', () => {
   })
 })
 
-test.each([
+describe.each([
   ['SIGINT', 130],
   ['SIGTERM', 143],
-] as const)('%s ends a command that waits for a lock with code %i', async (signal, expected) => {
-  const locked = new Database(folder.file('trips.db'))
-  locked.exec('BEGIN EXCLUSIVE')
-  const child = start(['retry', 'unfinished', '--store', store], { cwd })
-  // Long enough to be waiting for the lock; if it is not, the signal ends it all the same.
-  await new Promise((resolve) => setTimeout(resolve, 1_000))
-  child.kill(signal)
-  const { code, stdout, stderr } = await finish(child)
-  locked.exec('COMMIT')
-  locked.close()
-  expect({ code, stdout }).toEqual({ code: expected, stdout: '' })
-  expect(stderr).toContain(`interrupted by ${signal}`)
+] as const)('%s', (signal, code) => {
+  test(`ends a command that waits for a lock: ${code} for a shell`, async () => {
+    const locked = new Database(folder.file('trips.db'))
+    locked.exec('BEGIN EXCLUSIVE')
+    const line = `"${process.execPath}" "${command}" retry unfinished --store ${store} & echo $!; wait $!; echo $?`
+    const shell = spawn('bash', ['-c', line], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+    const lines = createInterface({ input: shell.stdout })[Symbol.asyncIterator]()
+    const pid = Number((await lines.next()).value)
+    // Long enough to be waiting for the lock.
+    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    process.kill(pid, signal)
+    const since = performance.now()
+    const last = await lines.next()
+    expect(last.value).toBe(String(code))
+    // SQLite itself would wait for five seconds.
+    expect(performance.now() - since).toBeLessThan(4_000)
+    expect(await text(shell.stderr)).toContain(`error: interrupted by ${signal}`)
+    locked.exec('COMMIT')
+    locked.close()
+  })
 })
