@@ -11,7 +11,7 @@ for (const budget of [1, 2, 5]) {
     let started = 0
     await fc.assert(
       fc.asyncProperty(anyHistory, async (moves) => {
-        const history = new History(new MemoryStore(Date.now, budget), 'h')
+        const history = new History(new MemoryStore(Date.now, 10_000, budget), 'h')
         await history.play(moves)
         started += history.started
       }),

@@ -15,11 +15,13 @@ import { MemoryState } from './state.js'
 export interface MemoryStoreOptions {
   /** The store's clock, ms since 1970. Default: `Date.now`. */
   readonly now?: () => number
+  /** How many ended sagas are remembered, so that memory stays bounded; older ones are forgotten, id and all. Default 10,000. */
+  readonly keep?: number
 }
 
 /** A store that lives in this process only, for tests and for what need not survive. */
 export function memoryStore(options: MemoryStoreOptions = {}): Store {
-  return new MemoryStore(options.now ?? Date.now)
+  return new MemoryStore(options.now ?? Date.now, options.keep)
 }
 
 export class MemoryStore implements Store {
@@ -29,8 +31,8 @@ export class MemoryStore implements Store {
   readonly #state: MemoryState
 
   /** `budget`: how many rows one claim looks at beyond what it gives; tests make it small. */
-  constructor(now: () => number, budget?: number) {
-    this.#state = new MemoryState(now, budget)
+  constructor(now: () => number, keep = 10_000, budget?: number) {
+    this.#state = new MemoryState(now, keep, budget)
   }
 
   async open(): Promise<void> {}

@@ -40,12 +40,17 @@ export class MemoryState {
   readonly admission: Admission
   readonly #byText = new Map<string, MemoryDefinition>()
   readonly #byRef = new WeakMap<DefinitionRef, MemoryDefinition>()
+  readonly #keep: number
+  /** Ended sagas, the longest ago first; those before `#oldest` are forgotten. */
+  #ended: number[] = []
+  #oldest = 0
   #lastNumber = 0
   #lastToken = 0
   #turn = 0
 
-  constructor(now: () => number, budget?: number) {
+  constructor(now: () => number, keep: number, budget?: number) {
     this.now = now
+    this.#keep = keep
     this.admission = new Admission(this.lines, budget)
   }
 
@@ -251,6 +256,20 @@ export class MemoryState {
     saga.deadline = null
     this.lines.leave(saga)
     if (saga.keys !== null) this.admission.released(saga.keys)
+    this.#ended.push(saga.n)
+    if (this.#ended.length - this.#oldest > this.#keep) this.#forget()
+  }
+
+  /** Nothing else bounds what a process that runs for weeks remembers. */
+  #forget(): void {
+    const saga = this.sagas.get(this.#ended[this.#oldest++] ?? 0)
+    if (saga?.stage === 'done') {
+      this.sagas.delete(saga.n)
+      this.ids.delete(saga.id)
+    }
+    if (this.#oldest < 1_000) return
+    this.#ended = this.#ended.slice(this.#oldest)
+    this.#oldest = 0
   }
 
   #reenter(saga: MemorySaga): void {
