@@ -7,6 +7,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { StoreError } from '../../core/errors.js'
+import { unpack } from './answers.js'
 import { loadDriver } from './connection.js'
 import { Database } from './database.js'
 import { toStoreError } from './failures.js'
@@ -97,7 +98,7 @@ export class ThreadBackend implements Backend {
     const waiter = this.#waiters.shift()
     if (this.#waiters.length === 0) this.#thread?.unref()
     if ('failure' in answer) waiter?.reject(fromFailure(answer.failure))
-    else waiter?.resolve(answer.reply as never)
+    else waiter?.resolve(('packed' in answer ? unpack(answer.packed) : answer.reply) as never)
   }
 
   #fail(cause: unknown): void {

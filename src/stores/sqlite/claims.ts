@@ -7,12 +7,13 @@
  */
 
 import { shareOut } from '../../store/sharing.js'
+import type { WireResult, WireSaga } from './answers.js'
 import { keysOf, rowOf, running, waitingStage } from './codes.js'
 import { contenderOf } from './lines.js'
 import type { KnownWorker } from './registry.js'
 import type { SagaRecord } from './statements.js'
 import type { Transaction } from './transaction.js'
-import type { Reader, WireResult, WireSaga } from './wire.js'
+import type { Reader } from './wire.js'
 import { forgetTheEmpty, judgeWorkers } from './workers.js'
 
 export function claim(tx: Transaction, reader: Reader): WireResult {

@@ -8,15 +8,17 @@
  * - Reads are snapshots of one moment: a read transaction each.
  */
 import type { DefinitionRef, Health, ListFilter, Obstacle, SagaRow } from '../../store/store.js'
+import type { WireResult } from './answers.js'
+import { append, prune } from './append.js'
 import { claim } from './claims.js'
 import { Connection, type OpenDriver } from './connection.js'
-import { isStorageFailure, isStoreWide, sqliteCode, toStoreError } from './failures.js'
+import { isStorageFailure, isStoreWide, toStoreError } from './failures.js'
 import { Liveness } from './liveness.js'
 import { type Found, Reading } from './reading.js'
+import { submit } from './submit.js'
 import { Transaction } from './transaction.js'
-import { type Cell, kinds, Reader, type WireResult } from './wire.js'
+import { type Cells, kinds, Reader } from './wire.js'
 import { join, leave, renew } from './workers.js'
-import { append, prune, submit } from './writes.js'
 
 interface Open {
   readonly connection: Connection
@@ -58,8 +60,8 @@ export class Database {
     this.#guard(() => this.#ready())
   }
 
-  apply(cells: readonly Cell[], refs: readonly DefinitionRef[]): WireResult[] {
-    for (const ref of refs) this.#refs.push(ref)
+  apply(cells: Cells): WireResult[] {
+    for (const ref of cells.refs) this.#refs.push(ref)
     return this.#guard(() => {
       const reader = new Reader(cells, this.#refs)
       return this.#applyAll(reader, false) ?? this.#applyAll(new Reader(cells, this.#refs), true) ?? []
@@ -132,8 +134,7 @@ export class Database {
       db.exec('BEGIN')
       try {
         open.tx.counters()
-        const { registry, liveness } = open.tx
-        liveness.look([...registry.workers.values()].filter(({ dead }) => !dead).map(({ w }) => w))
+        open.tx.registry.look()
         return action(open)
       } finally {
         open.tx.finish()
@@ -181,7 +182,7 @@ export class Database {
       db.exec('ROLLBACK TO one')
       db.exec('RELEASE one')
       tx.undo(counters)
-      return { refused: error instanceof Error ? error.message : String(error), code: sqliteCode(error) }
+      return { refused: error instanceof Error ? error.message : String(error) }
     }
   }
 }

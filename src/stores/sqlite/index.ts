@@ -6,9 +6,10 @@
  */
 import { BadInputError } from '../../core/errors.js'
 import type { ListFilter, Result, Store, StoredSaga, Tombstone, Write } from '../../store/store.js'
+import { toResults, toSaga } from './answers.js'
 import { type Backend, InlineBackend, ThreadBackend } from './backends.js'
 import type { ReplyTo, Request } from './protocol.js'
-import { decodeResults, decodeSaga, Encoder } from './wire.js'
+import { Encoder } from './wire.js'
 
 export interface SqliteStoreOptions {
   /**
@@ -67,14 +68,14 @@ class SqliteStore implements Store {
   }
 
   apply(writes: readonly Write[]): Promise<readonly Result[]> {
-    const { cells, refs, unsendable } = this.#encoder.encode(writes)
-    return this.#ask({ type: 'apply', cells, refs }, (results) => decodeResults(results, unsendable))
+    const { cells, unsendable } = this.#encoder.encode(writes)
+    return this.#ask({ type: 'apply', cells }, (results) => toResults(results, unsendable))
   }
 
   find(ref: { readonly n: number } | { readonly id: string }): Promise<StoredSaga | Tombstone | undefined> {
     return this.#ask(
       { type: 'find', ref },
-      (found) => found && ('saga' in found ? decodeSaga(found.saga) : found.tombstone),
+      (found) => found && ('saga' in found ? toSaga(found.saga) : found.tombstone),
     )
   }
 

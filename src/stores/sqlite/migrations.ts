@@ -20,9 +20,10 @@ export const migrations: readonly string[] = [
     exclusive INTEGER NOT NULL,
     committed INTEGER NOT NULL,
     rolled_back INTEGER NOT NULL,
+    pruned INTEGER NOT NULL,
     generation INTEGER NOT NULL
   );
-  INSERT INTO counters VALUES (1, 0, 0, 0, 0, 0, 1);
+  INSERT INTO counters VALUES (1, 0, 0, 0, 0, 0, 0, 1);
 
   CREATE TABLE definitions (
     d INTEGER PRIMARY KEY,

@@ -3,13 +3,14 @@
  */
 import { StoreError } from '../../core/errors.js'
 import type { DefinitionRef, Health, ListFilter, Obstacle, SagaRow } from '../../store/store.js'
+import type { Packed, WireResult } from './answers.js'
 import type { Database } from './database.js'
 import type { Found } from './reading.js'
-import type { Cell, WireResult } from './wire.js'
+import type { Cells } from './wire.js'
 
 export type Request =
   | { readonly type: 'open' }
-  | { readonly type: 'apply'; readonly cells: readonly Cell[]; readonly refs: readonly DefinitionRef[] }
+  | { readonly type: 'apply'; readonly cells: Cells }
   | { readonly type: 'find'; readonly ref: { readonly n: number } | { readonly id: string } }
   | { readonly type: 'rows'; readonly numbers: readonly number[] }
   | { readonly type: 'list'; readonly filter: ListFilter }
@@ -36,7 +37,10 @@ export interface Replies {
 export type ReplyTo<R extends Request> = Replies[R['type']]
 
 /** What crosses back from the thread. */
-export type Answer = { readonly reply: Replies[keyof Replies] } | { readonly failure: Failure }
+export type Answer =
+  | { readonly reply: Replies[keyof Replies] }
+  | { readonly packed: Packed }
+  | { readonly failure: Failure }
 
 export interface Failure {
   readonly message: string
@@ -53,7 +57,7 @@ export function handle(database: Database, request: Request): Replies[keyof Repl
       database.open()
       return undefined
     case 'apply':
-      return database.apply(request.cells, request.refs)
+      return database.apply(request.cells)
     case 'find':
       return database.find(request.ref)
     case 'rows':

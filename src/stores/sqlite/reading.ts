@@ -2,15 +2,16 @@
  * What the SQLite store shows. Nothing here writes.
  */
 import type { Database as Driver } from 'better-sqlite3'
+import type { Status } from '../../core/state.js'
 import { Admission, type Lines } from '../../store/admission.js'
 import type { DefinitionRef, Health, ListFilter, Obstacle, SagaRow, Tombstone } from '../../store/store.js'
+import type { WireSaga } from './answers.js'
 import { doneStage, rowOf, statuses, waitingStage } from './codes.js'
 import type { Connection } from './connection.js'
 import { contenderOf } from './lines.js'
 import { migrations } from './migrations.js'
 import { type SagaRecord, sagaColumns } from './statements.js'
 import type { Transaction } from './transaction.js'
-import type { WireSaga } from './wire.js'
 
 export type Found = { readonly saga: WireSaga } | { readonly tombstone: Tombstone } | undefined
 
@@ -113,30 +114,36 @@ export class Reading {
   }
 
   #query(filter: ListFilter): { sql: string; values: (string | number)[] } {
-    const conditions: string[] = []
-    const values: (string | number)[] = []
-    const where = (condition: string, ...bound: (string | number)[]) => {
-      conditions.push(condition)
-      values.push(...bound)
-    }
     const isNewest = filter.order === 'newest'
-    if (filter.after !== undefined) where(`n ${isNewest ? '<' : '>'} ?`, filter.after)
-    if (filter.status) where(`status IN (${filter.status.map((status) => statuses.indexOf(status)).join()})`)
-    if (filter.stuck !== undefined) where(`stuck = ${filter.stuck ? 1 : 0}`)
-    if (filter.late !== undefined) where(`late = ${filter.late ? 1 : 0}`)
-    if (filter.endedBefore !== undefined) where('ended_at < ?', filter.endedBefore)
-    if (filter.name !== undefined) where(`d IN (${this.definitionsNamed(filter.name).join()})`)
-    if (filter.blocked !== undefined) where(this.#blockedCondition(filter.blocked))
-    // Few sagas are unfinished: the conditions that say so pick the small indexes.
-    if (filter.blocked === true || isUnfinished(filter)) where('stage IN (0, 1)')
-    const all = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
+    const conditions = [...this.#flagConditions(filter)]
+    const values: number[] = []
+    const bound = [
+      [`n ${isNewest ? '<' : '>'} ?`, filter.after],
+      ['ended_at < ?', filter.endedBefore],
+    ] as const
+    for (const [condition, value] of bound) {
+      if (value === undefined) continue
+      conditions.push(condition)
+      values.push(value)
+    }
+    const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
     return {
-      sql: `SELECT ${sagaColumns} FROM sagas ${all} ORDER BY n ${isNewest ? 'DESC' : 'ASC'} LIMIT ?`,
+      sql: `SELECT ${sagaColumns} FROM sagas ${where} ORDER BY n ${isNewest ? 'DESC' : 'ASC'} LIMIT ?`,
       values: [...values, filter.limit],
     }
   }
 
-  definitionsNamed(name: string): number[] {
+  *#flagConditions({ status, stuck, late, name, blocked }: ListFilter): Generator<string> {
+    if (status) yield `status IN (${status.map((word) => statuses.indexOf(word)).join()})`
+    if (stuck !== undefined) yield `stuck = ${stuck ? 1 : 0}`
+    if (late !== undefined) yield `late = ${late ? 1 : 0}`
+    if (name !== undefined) yield `d IN (${this.#definitionsNamed(name).join()})`
+    if (blocked !== undefined) yield this.#blockedCondition(blocked)
+    // Few sagas are unfinished: saying so lets SQLite take the small indexes.
+    if (blocked === true || (status && !status.some(hasEnded))) yield 'stage IN (0, 1)'
+  }
+
+  #definitionsNamed(name: string): number[] {
     return [...this.#tx.registry.definitions.values()]
       .filter(({ ref }) => ref.name === name)
       .map(({ d }) => d)
@@ -149,8 +156,8 @@ export class Reading {
   }
 }
 
-function isUnfinished({ status }: ListFilter): boolean {
-  return status !== undefined && !status.includes('committed') && !status.includes('rolled_back')
+function hasEnded(status: Status): boolean {
+  return status === 'committed' || status === 'rolled_back'
 }
 
 /** Looking must not leave notes: there is no transaction to keep them in. */

@@ -109,6 +109,11 @@ export class Registry {
     return w === null ? null : (this.workers.get(w)?.worker ?? null)
   }
 
+  /** Looks which of the other processes are there, unless that was done a moment ago. */
+  look(): void {
+    this.#liveness.look([...this.workers.values()].flatMap(({ w, dead }) => (dead ? [] : [w])))
+  }
+
   isAlive(worker: KnownWorker): boolean {
     if (worker.dead || this.#liveness.isKnownDead(worker.w)) return false
     if (worker.leaseUntil > this.#now()) return true

@@ -37,10 +37,9 @@ export interface Counters {
   exclusive: number
   committed: number
   rolled_back: number
+  pruned: number
   generation: number
 }
-
-export type Statements = ReturnType<typeof prepareAll>
 
 type Value = number | string | null
 
@@ -51,32 +50,63 @@ export interface Statement<Row = unknown> {
   all(...values: Value[]): Row[]
 }
 
+export type Statements = ReturnType<typeof prepareAll>
+
 export function prepareAll(db: Driver) {
-  const run = (sql: string): Statement => db.prepare<unknown[]>(sql)
+  const sql = sqlOf(db)
+  return {
+    ...flushStatements(sql),
+    ...journalStatements(sql),
+    ...summaryStatements(sql),
+    ...lineStatements(sql),
+    ...claimStatements(sql),
+    ...workerStatements(sql),
+    ...countStatements(sql),
+  }
+}
+
+type Sql = ReturnType<typeof sqlOf>
+
+/** Ways to prepare a statement, by the form of its rows. */
+function sqlOf(db: Driver) {
   const rows = <Row>(sql: string): Statement<Row> => db.prepare<unknown[], Row>(sql)
-  const values = <Only>(sql: string): Statement<Only> => db.prepare<unknown[], Only>(sql).pluck()
-  const tuples = <Tuple>(sql: string): Statement<Tuple> => db.prepare<unknown[], Tuple>(sql).raw()
-  const sagas = (rest: string) => rows<SagaRecord>(`SELECT ${sagaColumns} FROM sagas ${rest}`)
+  return {
+    rows,
+    run: (sql: string): Statement => db.prepare<unknown[]>(sql),
+    values: <Only>(sql: string): Statement<Only> => db.prepare<unknown[], Only>(sql).pluck(),
+    tuples: <Tuple>(sql: string): Statement<Tuple> => db.prepare<unknown[], Tuple>(sql).raw(),
+    sagas: (rest: string) => rows<SagaRecord>(`SELECT ${sagaColumns} FROM sagas ${rest}`),
+  }
+}
+
+/** The flush as a whole. */
+function flushStatements({ run, rows }: Sql) {
   return {
     commit: run('COMMIT'),
-
-    counters: rows<Counters>('SELECT n, token, exclusive, committed, rolled_back, generation FROM counters'),
-    saveCounters: run(
-      'UPDATE counters SET n = ?, token = ?, exclusive = ?, committed = ?, rolled_back = ?, generation = ?',
+    counters: rows<Counters>(
+      'SELECT n, token, exclusive, committed, rolled_back, pruned, generation FROM counters',
     ),
+    saveCounters: run(
+      'UPDATE counters SET n = ?, token = ?, exclusive = ?, committed = ?, rolled_back = ?, pruned = ?, generation = ?',
+    ),
+  }
+}
 
+/** Chunks, and the rows they belong to. */
+function journalStatements({ run, rows, values, tuples, sagas }: Sql) {
+  return {
     insertSaga: run(
-      `INSERT INTO sagas (${sagaColumns}) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, NULL, ?
-       WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE id = ?) ON CONFLICT (id) DO NOTHING`,
+      `INSERT OR IGNORE INTO sagas (${sagaColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, NULL, ?)`,
     ),
     insertChunk: run('INSERT INTO journal VALUES (?, ?, ?, ?)'),
+    /** No such saga with this token, or no chunk before it: a null that the table refuses, so that the row is left out. */
     appendOwned: run(
-      `INSERT OR IGNORE INTO journal SELECT ?, ?, ?, ? FROM sagas
-       WHERE n = ? AND token = ? AND EXISTS (SELECT 1 FROM journal WHERE n = ? AND seq = ?)`,
+      `INSERT OR IGNORE INTO journal VALUES
+       ((SELECT n FROM sagas WHERE n = ? AND token = ?), (SELECT seq + 1 FROM journal WHERE n = ? AND seq = ?), ?, ?)`,
     ),
     appendFact: run(
-      `INSERT OR IGNORE INTO journal SELECT ?, ?, ?, ? FROM sagas
-       WHERE n = ? AND EXISTS (SELECT 1 FROM journal WHERE n = ? AND seq = ?)`,
+      `INSERT OR IGNORE INTO journal VALUES
+       ((SELECT n FROM sagas WHERE n = ?), (SELECT seq + 1 FROM journal WHERE n = ? AND seq = ?), ?, ?)`,
     ),
     replaceOwned: run(
       `UPDATE journal SET at = ?, entries = ? WHERE n = ? AND seq = ?
@@ -91,7 +121,6 @@ export function prepareAll(db: Driver) {
       'SELECT seq, at, entries FROM journal WHERE n = ? ORDER BY seq',
     ),
     deleteChunks: run('DELETE FROM journal WHERE n = ?'),
-
     saga: sagas('WHERE n = ?'),
     sagaById: sagas('WHERE id = ?'),
     token: values<number>('SELECT token FROM sagas WHERE n = ?'),
@@ -100,7 +129,12 @@ export function prepareAll(db: Driver) {
     tombstone: rows<{ id: string; input_hash: string; status: number; ended_at: number }>(
       'SELECT * FROM tombstones WHERE id = ?',
     ),
+  }
+}
 
+/** What a write changes in a row. */
+function summaryStatements({ run }: Sql) {
+  return {
     /** The usual end: held by keys, never stuck behind anything. */
     endHolder: run(
       `UPDATE sagas SET status = ?, stage = 2, stuck = ?, late = ?, ended_at = ?, place = NULL, keys = NULL, owner = NULL, due = NULL,
@@ -109,18 +143,20 @@ export function prepareAll(db: Driver) {
     end: run(
       `UPDATE sagas SET stage = 2, awake = 0, ended_at = ?, place = NULL, keys = NULL, owner = NULL, due = NULL, deadline = NULL WHERE n = ?`,
     ),
-    reenter: run(
-      'UPDATE sagas SET stage = 0, awake = ?, place = ?, keys = ?, exclusive = ?, ended_at = NULL WHERE n = ?',
-    ),
+    reenter: run('UPDATE sagas SET stage = 0, awake = ?, place = ?, keys = ?, ended_at = NULL WHERE n = ?'),
     flags: run('UPDATE sagas SET status = ?, stuck = ?, late = ? WHERE n = ?'),
     giveUp: run('UPDATE sagas SET owner = NULL, due = ? WHERE n = ?'),
-    setDue: run('UPDATE sagas SET due = ? WHERE n = ?'),
     rebind: run('UPDATE sagas SET d = ? WHERE n = ?'),
     take: run('UPDATE sagas SET owner = ?, due = NULL, token = ? WHERE n = ?'),
     start: run(
       'UPDATE sagas SET owner = ?, due = NULL, token = ?, status = ?, stage = 1, awake = 0, place = 0 WHERE n = ?',
     ),
+  }
+}
 
+/** Who holds and who waits; see lines.ts. */
+function lineStatements({ run, rows, values, tuples, sagas }: Sql) {
+  return {
     insertWant: run('INSERT OR IGNORE INTO wants VALUES (?, ?, ?)'),
     deleteWant: run('DELETE FROM wants WHERE key = ? AND place = ? AND n = ?'),
     nextWant: tuples<[place: number, n: number]>(
@@ -146,7 +182,12 @@ export function prepareAll(db: Driver) {
     ),
     addRipple: run('INSERT OR REPLACE INTO ripples VALUES (?, ?, ?)'),
     removeRipple: run('DELETE FROM ripples WHERE cause = ? AND key = ?'),
+  }
+}
 
+/** Sagas for a worker to take. */
+function claimStatements({ run, values, tuples, sagas }: Sql) {
+  return {
     awake: sagas('INDEXED BY awake WHERE awake = 1 AND d = ? AND n > ? ORDER BY n LIMIT ?'),
     parkedDue: sagas(
       'INDEXED BY holding WHERE stage = 1 AND d = ? AND owner IS NULL AND due <= ? ORDER BY due LIMIT ?',
@@ -173,7 +214,12 @@ export function prepareAll(db: Driver) {
       `UPDATE sagas INDEXED BY deadlines SET owner = NULL
        WHERE stage = 0 AND d = ? AND deadline IS NOT NULL AND deadline <= ? AND owner = ?`,
     ),
+  }
+}
 
+/** Definitions and workers; see registry.ts. */
+function workerStatements({ run, rows, values, tuples }: Sql) {
+  return {
     definitions: rows<{ d: number; name: string; version: string; shape: string; offered: number }>(
       'SELECT * FROM definitions ORDER BY d',
     ),
@@ -192,7 +238,12 @@ export function prepareAll(db: Driver) {
     notice: run('INSERT OR IGNORE INTO notices SELECT owner, n FROM sagas WHERE n = ? AND owner IS NOT NULL'),
     notices: values<number>('SELECT n FROM notices WHERE w = ?'),
     deleteNotices: run('DELETE FROM notices WHERE w = ?'),
+  }
+}
 
+/** How many there are of each. */
+function countStatements({ values, tuples }: Sql) {
+  return {
     countWaiting: tuples<[status: number, count: number]>(
       'SELECT status, count(*) FROM sagas INDEXED BY waiting WHERE stage = 0 GROUP BY status',
     ),

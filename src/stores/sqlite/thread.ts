@@ -5,10 +5,11 @@
  * - Requests are answered in the order in which they were sent, one answer each: so none needs a number.
  */
 import { parentPort, workerData } from 'node:worker_threads'
+import { pack } from './answers.js'
 import { loadDriver } from './connection.js'
 import { Database } from './database.js'
 import { toStoreError } from './failures.js'
-import { type Answer, handle, type Request, toFailure } from './protocol.js'
+import { type Answer, handle, type Replies, type Request, toFailure } from './protocol.js'
 
 const path = String(workerData)
 
@@ -21,7 +22,8 @@ async function makeAnswerer(): Promise<(request: Request) => Answer> {
     const database = new Database(await loadDriver(), path, Date.now)
     return (request) => {
       try {
-        return { reply: handle(database, request) }
+        const reply = handle(database, request)
+        return request.type === 'apply' ? { packed: pack(reply as Replies['apply']) } : { reply }
       } catch (error) {
         return failed(error)
       }

@@ -8,10 +8,11 @@
 import type { Database as Driver } from 'better-sqlite3'
 import { Admission } from '../../store/admission.js'
 import type { DefinitionRef } from '../../store/store.js'
+import { doneStage, keysOf } from './codes.js'
 import { SqliteLines } from './lines.js'
 import type { Liveness } from './liveness.js'
 import { type KnownDefinition, type KnownWorker, Registry } from './registry.js'
-import { type Counters, prepareAll, type Statements } from './statements.js'
+import { type Counters, prepareAll, type SagaRecord, type Statements } from './statements.js'
 
 export class Transaction {
   readonly sql: Statements
@@ -71,6 +72,23 @@ export class Transaction {
     return worker?.offers.has(d) && this.registry.isAlive(worker) ? worker : undefined
   }
 
+  row(n: number): SagaRecord {
+    const found = this.sql.saga.get(n)
+    if (!found) throw new Error(`saga number ${n} is missing`)
+    return found
+  }
+
+  firstChunk(n: number): string {
+    return this.sql.chunk.get(n, 0)?.entries ?? '[]'
+  }
+
+  /** The keys of a saga whose writer did not name them: once it has ended, only its journal knows. */
+  keysOf(record: SagaRecord): readonly string[] | null {
+    if (record.stage !== doneStage) return keysOf(record)
+    const [submitted] = JSON.parse(this.firstChunk(record.n)) as { keys?: readonly string[] | null }[]
+    return submitted?.keys ?? null
+  }
+
   due(dueIn: number): number {
     return Math.min(Math.ceil(this.now() + dueIn), Number.MAX_SAFE_INTEGER)
   }
@@ -78,8 +96,8 @@ export class Transaction {
   saveCounters(): void {
     const counters = this.#counters
     if (this.#changed && counters) {
-      const { n, token, exclusive, committed, rolled_back, generation } = counters
-      this.sql.saveCounters.run(n, token, exclusive, committed, rolled_back, generation)
+      const { n, token, exclusive, committed, rolled_back, pruned, generation } = counters
+      this.sql.saveCounters.run(n, token, exclusive, committed, rolled_back, pruned, generation)
     }
   }
 

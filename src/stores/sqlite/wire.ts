@@ -1,26 +1,14 @@
 /**
- * How a flush crosses into the thread and its answers come back: one flat array of numbers and strings each way.
- * A structured clone of it costs a tenth of one of nested objects, and the entries travel as the JSON they are stored as.
+ * How a flush crosses into the thread and its answers come back: one array of numbers and one string each way. Cloning these is
+ * two copies of memory; cloning the writes themselves, or an array of their parts, costs as much as a third of the SQL.
  *
  * Invariants
- * - What `encode` writes, `Reader` reads, in the same order. Both are in this file for that reason.
+ * - What `Encoder` writes, `Reader` reads, in the same order.
  * - Encoding one write cannot spoil the others: a write that cannot be encoded is sent as `skip`, and answered `refused`.
  * - A definition crosses once: afterwards it is a number into a list that both sides grow in step.
  */
-import type { Entry } from '../../core/entry.js'
-import { StoreError } from '../../core/errors.js'
-import type {
-  Claimed,
-  DefinitionRef,
-  Result,
-  SagaRow,
-  StoredSaga,
-  Summary,
-  Write,
-} from '../../store/store.js'
+import type { AppendWrite, DefinitionRef, SubmitWrite, Summary, Write } from '../../store/store.js'
 import { stages, statuses } from './codes.js'
-
-export type Cell = number | string | null
 
 export const kinds = {
   skip: 0,
@@ -33,129 +21,146 @@ export const kinds = {
   prune: 7,
 } as const
 
-export interface Flush {
-  readonly cells: readonly Cell[]
+/** NaN stands for null, and a text is its length (-1: null). */
+export interface Cells {
+  readonly numbers: Float64Array<ArrayBuffer>
+  readonly text: string
   /** Definitions that the other side has not seen. */
   readonly refs: readonly DefinitionRef[]
+}
+
+export interface Flush {
+  readonly cells: Cells
   /** Index and error of writes that could not be encoded. */
   readonly unsendable: ReadonlyMap<number, Error>
 }
 
-/** A saga whose entries are still JSON. */
-export interface WireSaga extends SagaRow {
-  readonly chunks: readonly (readonly [seq: number, at: number, entries: string])[]
-}
-
-export type WireResult =
-  | 'applied'
-  | 'superseded'
-  | 'conflict'
-  | { readonly n: number; readonly token: number }
-  | {
-      readonly claimed: readonly WireSaga[]
-      readonly noticed: readonly number[]
-      readonly dueIn: number | null
-    }
-  | { readonly refused: string; readonly code: string }
-
 export class Encoder {
   readonly #byRef = new WeakMap<DefinitionRef, number>()
   readonly #byText = new Map<string, number>()
-  #cells: Cell[] = []
+  #numbers = new Float64Array(4_096)
+  #length = 0
+  #text = ''
   #refs: DefinitionRef[] = []
 
   encode(writes: readonly Write[]): Flush {
-    this.#cells = []
+    this.#length = 0
+    this.#text = ''
     this.#refs = []
     const unsendable = new Map<number, Error>()
     for (const [i, write] of writes.entries()) {
-      const length = this.#cells.length
+      const length = this.#length
+      const text = this.#text
       try {
-        this.#encodeOne(write)
+        this.#write(write)
       } catch (error) {
-        this.#cells.length = length
-        this.#cells.push(kinds.skip)
+        this.#length = length
+        this.#text = text
+        this.#number(kinds.skip)
         unsendable.set(i, error instanceof Error ? error : new Error(String(error)))
       }
     }
-    return { cells: this.#cells, refs: this.#refs, unsendable }
+    return {
+      cells: { numbers: this.#numbers.slice(0, this.#length), text: this.#text, refs: this.#refs },
+      unsendable,
+    }
   }
 
-  #encodeOne(write: Write): void {
-    const cells = this.#cells
+  #write(write: Write): void {
     switch (write.type) {
-      case 'submit': {
-        const { id, uid, keys, deadline, at, start } = write
-        cells.push(
-          kinds.submit,
-          id,
-          uid,
-          this.#ref(write.definition),
-          keys && JSON.stringify(keys),
-          deadline,
-          at,
-        )
-        cells.push(textOf(write.entries), start ? 1 : 0)
-        if (!start) return
-        cells.push(start.worker, textOf(start.entries))
-        this.#summary(start.summary)
-        return
-      }
-      case 'append': {
-        const { n, token, seq, at, summary, keys } = write
-        cells.push(
-          kinds.append,
-          n,
-          token,
-          seq,
-          at,
-          textOf(write.entries),
-          write.replace ? 1 : 0,
-          summary ? 1 : 0,
-        )
-        if (!summary) return
-        this.#summary(summary)
-        cells.push(keys === undefined ? '' : keys && JSON.stringify(keys))
-        return
-      }
-      case 'claim':
-        cells.push(kinds.claim, write.worker, write.limit)
-        return
+      case 'submit':
+        return this.#submit(write)
+      case 'append':
+        return this.#append(write)
       case 'join':
-        cells.push(kinds.join, write.worker, write.lease, write.offers.length)
-        for (const ref of write.offers) cells.push(this.#ref(ref))
+        this.#number(kinds.join)
+        this.#string(write.worker)
+        this.#number(write.lease)
+        this.#number(write.offers.length)
+        for (const ref of write.offers) this.#ref(ref)
         return
+      case 'claim':
+        return this.#short(kinds.claim, write.worker, write.limit)
       case 'renew':
-        cells.push(kinds.renew, write.worker, write.lease)
-        return
+        return this.#short(kinds.renew, write.worker, write.lease)
       case 'leave':
-        cells.push(kinds.leave, write.worker)
-        return
+        return this.#short(kinds.leave, write.worker, 0)
       case 'prune':
-        cells.push(kinds.prune, write.n, write.inputHash)
-        return
+        return this.#short(kinds.prune, write.inputHash, write.n)
       default:
         throw new TypeError(`unknown write ${String((write as { type: unknown }).type)}`)
     }
   }
 
-  #summary(summary: Summary): void {
-    const { status, stage, stuck, late, dueIn, definition } = summary
-    const flags = (stuck ? 1 : 0) + (late ? 2 : 0)
-    this.#cells.push(
-      statuses.indexOf(status),
-      stages.indexOf(stage),
-      flags,
-      dueIn,
-      definition ? this.#ref(definition) : -1,
-    )
+  #short(kind: number, text: string, number: number): void {
+    this.#number(kind)
+    this.#string(text)
+    this.#number(number)
   }
 
-  #ref(ref: DefinitionRef): number {
-    let index = this.#byRef.get(ref)
-    if (index !== undefined) return index
+  #submit({ id, uid, definition, keys, deadline, at, entries, start }: SubmitWrite): void {
+    this.#number(kinds.submit)
+    this.#string(id)
+    this.#string(uid)
+    this.#ref(definition)
+    this.#string(keys && JSON.stringify(keys))
+    this.#number(deadline ?? Number.NaN)
+    this.#number(at)
+    this.#string(JSON.stringify(entries))
+    this.#number(start ? 1 : 0)
+    if (!start) return
+    this.#string(start.worker)
+    this.#string(JSON.stringify(start.entries))
+    this.#summary(start.summary)
+  }
+
+  #append({ n, token, seq, at, entries, replace, summary, keys }: AppendWrite): void {
+    this.#number(kinds.append)
+    this.#number(n)
+    this.#number(token ?? Number.NaN)
+    this.#number(seq)
+    this.#number(at)
+    this.#string(JSON.stringify(entries))
+    this.#number(replace ? 1 : 0)
+    this.#number(summary ? 1 : 0)
+    if (!summary) return
+    this.#summary(summary)
+    this.#number(keys === undefined ? 0 : 1)
+    if (keys !== undefined) this.#string(keys && JSON.stringify(keys))
+  }
+
+  #summary({ status, stage, stuck, late, dueIn, definition }: Summary): void {
+    this.#number(statuses.indexOf(status))
+    this.#number(stages.indexOf(stage))
+    this.#number((stuck ? 1 : 0) + (late ? 2 : 0))
+    this.#number(dueIn ?? Number.NaN)
+    this.#number(definition ? 1 : 0)
+    if (definition) this.#ref(definition)
+  }
+
+  #number(value: number): void {
+    if (this.#length === this.#numbers.length) {
+      const longer = new Float64Array(this.#length * 2)
+      longer.set(this.#numbers)
+      this.#numbers = longer
+    }
+    this.#numbers[this.#length++] = value
+  }
+
+  #string(value: string | null): void {
+    if (value === null) return this.#number(-1)
+    if (typeof value !== 'string') throw new TypeError(`${String(value)} is no text`)
+    this.#number(value.length)
+    this.#text += value
+  }
+
+  #ref(ref: DefinitionRef): void {
+    this.#number(this.#byRef.get(ref) ?? this.#internRef(ref))
+  }
+
+  #internRef(ref: DefinitionRef): number {
     const text = JSON.stringify([ref.name, ref.version, ref.shape])
-    index = this.#byText.get(text)
+    let index = this.#byText.get(text)
     if (index === undefined) {
       index = this.#byText.size
       this.#byText.set(text, index)
@@ -166,93 +171,52 @@ export class Encoder {
   }
 }
 
-function textOf(entries: readonly Entry[]): string {
-  return JSON.stringify(entries)
-}
-
 /** Reads the cells of one flush. */
 export class Reader {
-  readonly #cells: readonly Cell[]
+  readonly #numbers: Float64Array
+  readonly #text: string
   readonly #refs: readonly DefinitionRef[]
-  at = 0
+  #at = 0
+  #from = 0
 
-  constructor(cells: readonly Cell[], refs: readonly DefinitionRef[]) {
-    this.#cells = cells
+  constructor({ numbers, text }: Cells, refs: readonly DefinitionRef[]) {
+    this.#numbers = numbers
+    this.#text = text
     this.#refs = refs
   }
 
   get isAtEnd(): boolean {
-    return this.at >= this.#cells.length
+    return this.#at >= this.#numbers.length
   }
 
   number(): number {
-    return this.#cells[this.at++] as number
+    return this.#numbers[this.#at++] ?? Number.NaN
   }
 
-  text(): string {
-    return this.#cells[this.at++] as string
+  flag(): boolean {
+    return this.number() === 1
   }
 
   maybeNumber(): number | null {
-    return this.#cells[this.at++] as number | null
+    const value = this.number()
+    return Number.isNaN(value) ? null : value
+  }
+
+  text(): string {
+    return this.maybeText() ?? ''
   }
 
   maybeText(): string | null {
-    return this.#cells[this.at++] as string | null
+    const length = this.number()
+    if (length < 0) return null
+    const from = this.#from
+    this.#from += length
+    return this.#text.substring(from, this.#from)
   }
 
   ref(): DefinitionRef {
-    return this.#refs[this.number()] as DefinitionRef
-  }
-
-  /** A definition where a summary has one. */
-  maybeRef(): DefinitionRef | undefined {
-    const index = this.number()
-    return index < 0 ? undefined : this.#refs[index]
-  }
-}
-
-const applied: Result = { type: 'applied' }
-const superseded: Result = { type: 'superseded' }
-const conflict: Result = { type: 'conflict' }
-
-export function decodeResults(
-  results: readonly WireResult[],
-  unsendable: ReadonlyMap<number, Error>,
-): Result[] {
-  const decoded = results.map(decodeResult)
-  for (const [i, error] of unsendable) decoded[i] = { type: 'refused', error }
-  return decoded
-}
-
-function decodeResult(result: WireResult): Result {
-  if (result === 'applied') return applied
-  if (result === 'superseded') return superseded
-  if (result === 'conflict') return conflict
-  if ('n' in result)
-    return result.token > 0
-      ? { type: 'applied', n: result.n, token: result.token }
-      : { type: 'applied', n: result.n }
-  if ('refused' in result) return { type: 'refused', error: new Error(result.refused) }
-  const sagas = result.claimed.map((saga): Claimed => ({ saga: decodeSaga(saga), token: saga.token }))
-  return { type: 'claimed', sagas, noticed: result.noticed, dueIn: result.dueIn }
-}
-
-export function decodeSaga(saga: WireSaga): StoredSaga {
-  return {
-    ...saga,
-    chunks: saga.chunks.map(([seq, at, entries]) => ({ seq, at, entries: entriesOf(entries, saga.id) })),
-  }
-}
-
-function entriesOf(text: string, id: string): readonly Entry[] {
-  try {
-    return JSON.parse(text) as readonly Entry[]
-  } catch (error) {
-    throw new StoreError(`the journal of saga ${id} is damaged`, {
-      code: 'STORE_CORRUPT',
-      hint: 'run `backstep doctor`; restore a backup, or try `sqlite3 FILE .recover`',
-      cause: error,
-    })
+    const ref = this.#refs[this.number()]
+    if (!ref) throw new Error('a definition that was never sent')
+    return ref
   }
 }

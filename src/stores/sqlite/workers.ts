@@ -5,9 +5,11 @@
  * - A worker called dead stays dead under that name. Its row stays for as long as it owns sagas: claims find these through it.
  * - Whenever what is offered changes, admission is told in the same transaction.
  */
+
+import type { WireResult } from './answers.js'
 import type { KnownWorker } from './registry.js'
 import type { Transaction } from './transaction.js'
-import type { Reader, WireResult } from './wire.js'
+import type { Reader } from './wire.js'
 
 export function join(tx: Transaction, reader: Reader): WireResult {
   const name = reader.text()
@@ -51,25 +53,28 @@ export function leave(tx: Transaction, reader: Reader): WireResult {
 
 /** Finds out who has died and what is no longer offered, or is again. Cheap if nothing has changed. */
 export function judgeWorkers(tx: Transaction): void {
-  const { registry, liveness } = tx
   tx.counters()
-  liveness.look([...registry.workers.values()].filter(({ dead }) => !dead).map(({ w }) => w))
+  const { registry } = tx
+  registry.look()
   for (const worker of [...registry.workers.values()]) {
     if (!worker.dead && !registry.isAlive(worker)) bury(tx, worker)
   }
   if (registry.isJudged) return
-  const offered = new Set<number>()
-  for (const worker of registry.workers.values())
-    if (!worker.dead) for (const d of worker.offers) offered.add(d)
-  for (const definition of registry.definitions.values()) {
+  judgeOffers(tx)
+  forgetTheEmpty(tx)
+  registry.isJudged = true
+}
+
+function judgeOffers(tx: Transaction): void {
+  const { definitions, workers } = tx.registry
+  const offered = new Set([...workers.values()].flatMap(({ dead, offers }) => (dead ? [] : [...offers])))
+  for (const definition of definitions.values()) {
     if (definition.offered === offered.has(definition.d)) continue
     definition.offered = !definition.offered
     tx.sql.setOffered.run(definition.offered ? 1 : 0, definition.d)
     tx.raiseGeneration()
     tx.admission.offersChanged(definition.d)
   }
-  forgetTheEmpty(tx)
-  registry.isJudged = true
 }
 
 function bury(tx: Transaction, worker: KnownWorker): void {
