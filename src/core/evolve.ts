@@ -268,7 +268,8 @@ function reasonOf(entry: Failed): 'rejected' | 'timeout' | 'in_doubt' {
 function verified(state: State, entry: Verified, at: number): State {
   if (entry.answer === 'committed') return committed(state, entry, verifiedCommit, at)
   const change = (step: StepState): StepState => {
-    if (!answersDoubt(step)) return step
+    // Asked already: its commit has landed since the question was put, and the rollback may be under way.
+    if (!answersDoubt(step) || step.asked) return step
     // Behind the pivot there is no way back: the step is tried for ever, whatever the service says.
     if (entry.answer === 'unknown' || state.pastPivot) return { ...step, asked: true }
     // `never`: the service also refuses this key from now on, so there is no sense in another attempt.

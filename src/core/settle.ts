@@ -328,6 +328,8 @@ export function settleVerify(state: State, index: number, answer: VerifyAnswer):
   const name = state.plan.steps[index]?.name
   if (!step || name === undefined || !step.doubt) return []
   if (step.commit.is !== 'waiting' && step.commit.is !== 'failed') return []
+  // The commit has landed since the question was put: that says more than a service that has not seen it.
+  if (step.asked && answer.is !== 'committed') return []
   if (answer.is === 'never') return [{ type: 'verified', step: name, answer: 'never' }]
   if (answer.is === 'unknown') {
     return [
