@@ -8,6 +8,7 @@
  * - No timer outlives the call and its grace.
  */
 import type { Call } from '../core/decide.js'
+import { read } from '../core/hostile.js'
 import type { Clock, Timer } from './clock.js'
 import { LazySignal } from './context.js'
 
@@ -52,15 +53,12 @@ export class RunningCall {
   /** Calls `fn`. `what` names the call in the timeout's message. */
   start(fn: (context: never) => unknown, context: unknown, timeout: number, what: string): void {
     let answer: unknown
-    let then: unknown
     try {
       answer = fn(context as never)
-      // A getter of a hostile thenable may throw here: then the call threw.
-      then = isObject(answer) ? (answer as { then?: unknown }).then : undefined
     } catch (thrown) {
       return this.#hear({ is: 'threw', thrown, overrun: undefined })
     }
-    if (typeof then !== 'function') return this.#hear({ is: 'returned', value: answer, overrun: undefined })
+    if (!isThenable(answer)) return this.#hear({ is: 'returned', value: answer, overrun: undefined })
     this.#timer = this.#clock.timer(timeout, () => {
       this.#giveUp('timeout', new StepTimeoutError(`${what} took longer than ${timeout} ms`))
     })
@@ -101,5 +99,7 @@ export class RunningCall {
   }
 }
 
-const isObject = (value: unknown): boolean =>
-  (typeof value === 'object' && value !== null) || typeof value === 'function'
+/** One that cannot be looked at is none: the call has returned, and what it returned cannot be stored. */
+const isThenable = (value: unknown): boolean =>
+  ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+  typeof read(value, 'then') === 'function'

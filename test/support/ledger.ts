@@ -8,7 +8,8 @@
  *   count once more has to come with a new key (P4, late successes).
  */
 import { readFileSync } from 'node:fs'
-import type { JournalEntry, SagaView } from 'backstep'
+import type { JournalEntry, Orchestrator, SagaView } from 'backstep'
+import type { LedgerContext } from './ledger-file.mjs'
 
 /** `begun`: the call was entered. `committed`, `rolled_back`: it took effect. `rejected`, `failed`: it ended without one. */
 export type LedgerOutcome = 'begun' | 'committed' | 'rejected' | 'rolled_back' | 'failed'
@@ -99,35 +100,53 @@ function wholeOrUndone({ lines, view, spared = [] }: Witness): string[] {
 }
 
 /** P3: forward in order of positions, back in the exact reverse. */
-function inOrder({ lines, view }: Witness): string[] {
-  const position = new Map(view.steps.map((step) => [step.name, step.position]))
-  const at = (step: string): number => position.get(step) ?? Number.NaN
-  const wrong: string[] = []
-  const committed = new Set<string>()
-  const undone = new Map<string, number>()
-  let lowest = Number.POSITIVE_INFINITY
-  lines.forEach((line, index) => {
-    const { step, direction, outcome, attempt } = line
-    if (outcome === 'committed') committed.add(step)
-    if (outcome === 'rolled_back') undone.set(step, index)
-    if (outcome !== 'begun') return
-    if (direction === 'commit') {
-      const before = view.steps.filter((other) => other.position < at(step) && other.commit !== 'skipped')
-      for (const { name } of before)
-        if (!committed.has(name)) wrong.push(`${step} #${attempt} began before ${name} had committed`)
-      if (lowest !== Number.POSITIVE_INFINITY)
-        wrong.push(`${step} #${attempt} began after rollbacks had begun`)
-      return
-    }
-    if (at(step) > lowest && !laterRound(line))
-      wrong.push(`the rollback of ${step} #${attempt} began after that of a lower position`)
-    lowest = Math.min(lowest, at(step))
-    for (const name of committed) {
-      if (at(name) <= at(step) || undone.has(name)) continue
-      wrong.push(`the rollback of ${step} #${attempt} began before that of ${name} was done`)
-    }
-  })
-  return wrong
+function inOrder(witness: Witness): string[] {
+  const order = new Order(witness)
+  return witness.lines.flatMap((line) => order.next(line))
+}
+
+/** What has happened so far, line by line, and what must not happen next. */
+class Order {
+  readonly #steps: readonly { readonly name: string; readonly position: number }[]
+  readonly #at: (step: string) => number
+  readonly #committed = new Set<string>()
+  readonly #undone = new Set<string>()
+  /** The lowest position whose rollback has begun. */
+  #lowest = Number.POSITIVE_INFINITY
+
+  constructor({ view, spared = [] }: Witness) {
+    const position = new Map(view.steps.map((step) => [step.name, step.position]))
+    this.#steps = view.steps.filter(({ name, commit }) => commit !== 'skipped' && !spared.includes(name))
+    this.#at = (step) => position.get(step) ?? Number.NaN
+  }
+
+  next(line: LedgerLine): string[] {
+    const { step, direction, outcome } = line
+    if (outcome === 'committed') this.#committed.add(step)
+    if (outcome === 'rolled_back') this.#undone.add(step)
+    if (outcome !== 'begun') return []
+    return direction === 'commit' ? this.#commitBegins(line) : this.#rollbackBegins(line)
+  }
+
+  #commitBegins({ step, attempt }: LedgerLine): string[] {
+    const what = `${step} #${attempt} began`
+    const wrong = this.#steps
+      .filter(({ name, position }) => position < this.#at(step) && !this.#committed.has(name))
+      .map(({ name }) => `${what} before ${name} had committed`)
+    if (this.#lowest !== Number.POSITIVE_INFINITY) wrong.push(`${what} after rollbacks had begun`)
+    return wrong
+  }
+
+  #rollbackBegins(line: LedgerLine): string[] {
+    const position = this.#at(line.step)
+    const what = `the rollback of ${line.step} #${line.attempt} began`
+    const wrong = this.#steps
+      .filter(({ name }) => this.#at(name) > position && this.#committed.has(name) && !this.#undone.has(name))
+      .map(({ name }) => `${what} before that of ${name} was done`)
+    if (position > this.#lowest && !laterRound(line)) wrong.push(`${what} after that of a lower position`)
+    this.#lowest = Math.min(this.#lowest, position)
+    return wrong
+  }
 }
 
 /** A commit that landed late is undone once more, whatever has been undone since. */
@@ -235,3 +254,28 @@ function conflict(a: readonly string[] | null, b: readonly string[] | null): boo
 export const startedOrder = (lines: readonly LedgerLine[]): string[] => [
   ...new Set(lines.map(({ saga }) => saga)),
 ]
+
+/** A ledger in memory, for runs in which no process dies. */
+export class MemoryLedger {
+  readonly lines: LedgerLine[] = []
+
+  /** `pid` stands for the process, where a test has several orchestrators in one. */
+  write(context: LedgerContext, outcome: LedgerOutcome, pid = process.pid): void {
+    const { sagaId: saga, step, attempt, idempotencyKey: key, token } = context
+    const direction = 'commitKey' in context ? 'rollback' : 'commit'
+    this.lines.push({ saga, step, direction, attempt, key, token, pid, outcome })
+  }
+}
+
+/** All that an orchestrator over the same store says of one saga, judged together with its lines of the ledger. */
+export async function judgeSaga(
+  orchestrator: Orchestrator,
+  id: string,
+  lines: readonly LedgerLine[],
+  more: Pick<Witness, 'spared' | 'answers'> = {},
+): Promise<string[]> {
+  const view = await orchestrator.get(id)
+  const journal = await orchestrator.journal(id)
+  if (!view || !journal) return [`${id}: it is missing`]
+  return judge({ id, lines: lines.filter(({ saga }) => saga === id), view, journal, ...more })
+}
