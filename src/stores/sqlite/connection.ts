@@ -7,7 +7,8 @@
  * - What a fresh connection reads is durable: it checkpoints first, since a process killed between write and fsync leaves
  *   commits in the WAL that only the page cache knows.
  */
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { Database as Driver, Options } from 'better-sqlite3'
 import { StoreError } from '../../core/errors.js'
 import { isBusy } from './failures.js'
@@ -62,6 +63,7 @@ export class Connection {
   }
 
   static open(openDriver: OpenDriver, path: string, { suspicious }: OpenOptions): Connection {
+    if (!existsSync(dirname(path))) throw noFolder(path)
     const db = openDriver(path, { timeout: busyTimeout })
     try {
       const version = safeVersion(db)
@@ -127,6 +129,13 @@ export class Connection {
       // It is of no use any more either way.
     }
   }
+}
+
+function noFolder(path: string): StoreError {
+  return new StoreError(`${path}: there is no folder ${dirname(path)}`, {
+    code: 'STORE_ADDRESS',
+    hint: 'make the folder first, or name another',
+  })
 }
 
 function retryBusy<T>(action: () => T): T {

@@ -14,6 +14,8 @@ import { isBusy, sqliteCode } from './failures.js'
 
 /** One look at another worker opens and closes a file (about 50 µs). */
 const lookEvery = 250
+/** Somebody who looks holds the lock for an instant. */
+const busyMoment = 2_000
 
 export class Liveness {
   readonly #openDriver: OpenDriver
@@ -32,7 +34,7 @@ export class Liveness {
     if (this.#held.has(w)) return false
     const lock = this.#openDriver(this.#file(w), { timeout: busyMoment })
     try {
-      lock.exec('BEGIN EXCLUSIVE')
+      takeLock(lock)
     } catch (error) {
       lock.close()
       throw error
@@ -79,7 +81,7 @@ export class Liveness {
     let lock: Driver | undefined
     try {
       lock = this.#openDriver(this.#file(w), { fileMustExist: true, timeout: 0 })
-      lock.exec('BEGIN EXCLUSIVE')
+      takeLock(lock)
       return true
     } catch (error) {
       // No file: its owner has left, or somebody removed it. Anything else is no proof of death; the lease judges.
@@ -94,5 +96,8 @@ export class Liveness {
   }
 }
 
-/** Somebody who looks holds the lock for an instant. */
-const busyMoment = 2_000
+/** Without a journal there is nothing to leave behind but the file itself. */
+function takeLock(lock: Driver): void {
+  lock.pragma('journal_mode = MEMORY')
+  lock.exec('BEGIN EXCLUSIVE')
+}
