@@ -18,8 +18,11 @@ export type OpenDriver = (path: string, options?: Options) => Driver
 
 /** The first SQLite in which two connections that checkpoint at once cannot lose commits. */
 const oldestSafe = [3, 51, 3] as const
-/** One wait for a lock inside SQLite; a call as a whole waits up to `patience`. */
-const busyTimeout = 5_000
+/**
+ * SQLite waits for a lock in steps that grow to 100 ms: between busy processes that starves one of them for seconds. So it
+ * waits 1, 2 and 5 ms, and we ask again, for as long as `patience`.
+ */
+const busyTimeout = 10
 const patience = 30_000
 /** Checkpoint after 4,000 pages (16 MB): fewer fsyncs of the main file, and the WAL still fits the cache. */
 const checkpointPages = 4_000
@@ -138,7 +141,8 @@ function noFolder(path: string): StoreError {
   })
 }
 
-function retryBusy<T>(action: () => T): T {
+/** Somebody else's lock reaches nobody, unless it is held for very long. */
+export function retryBusy<T>(action: () => T): T {
   const start = performance.now()
   for (;;) {
     try {
@@ -170,7 +174,7 @@ function readNumber(db: Driver, pragma: string): number {
 
 /** Reads only. */
 function identify(db: Driver, path: string): void {
-  const id = retryBusy(() => readNumber(db, 'application_id'))
+  const id = readNumber(db, 'application_id')
   const version = readNumber(db, 'user_version')
   const tables = Number(db.prepare('SELECT count(*) FROM sqlite_master').pluck().get())
   if (id !== applicationId && (id !== 0 || version !== 0 || tables !== 0)) {
@@ -193,7 +197,7 @@ function newer(path: string, version: number): StoreError {
 }
 
 function setPragmas(db: Driver, path: string): void {
-  const mode = retryBusy(() => db.pragma('journal_mode = WAL', { simple: true }))
+  const mode = db.pragma('journal_mode = WAL', { simple: true })
   db.pragma('synchronous = FULL')
   db.pragma(`wal_autocheckpoint = ${checkpointPages}`)
   db.pragma(`journal_size_limit = ${journalSizeLimit}`)
@@ -217,7 +221,7 @@ function setPragmas(db: Driver, path: string): void {
 
 function migrate(db: Driver, path: string): void {
   if (readNumber(db, 'user_version') === migrations.length) return
-  retryBusy(() => db.exec('BEGIN IMMEDIATE'))
+  db.exec('BEGIN IMMEDIATE')
   try {
     const version = readNumber(db, 'user_version')
     if (version > migrations.length) throw newer(path, version)

@@ -11,7 +11,7 @@ import type { DefinitionRef, Health, ListFilter, Obstacle, SagaRow } from '../..
 import type { WireResult } from './answers.js'
 import { append, prune } from './append.js'
 import { claim } from './claims.js'
-import { Connection, type OpenDriver } from './connection.js'
+import { Connection, type OpenDriver, retryBusy } from './connection.js'
 import { isStorageFailure, isStoreWide, toStoreError } from './failures.js'
 import { Liveness } from './liveness.js'
 import { type Found, Reading } from './reading.js'
@@ -106,7 +106,8 @@ export class Database {
   #ready(): Open {
     if (this.#open) return this.#open
     if (this.#isClosed) throw new Error('the store is closed')
-    const connection = Connection.open(this.#openDriver, this.#path, { suspicious: this.#isSuspicious })
+    const options = { suspicious: this.#isSuspicious }
+    const connection = retryBusy(() => Connection.open(this.#openDriver, this.#path, options))
     const tx = new Transaction(connection.db, this.#liveness, this.#now)
     this.#isSuspicious = false
     this.#open = { connection, tx, reading: new Reading(tx, connection.db) }
@@ -130,16 +131,7 @@ export class Database {
   #read<T>(action: (open: Open) => T): T {
     return this.#guard(() => {
       const open = this.#ready()
-      const { db } = open.connection
-      db.exec('BEGIN')
-      try {
-        open.tx.counters()
-        open.tx.registry.look()
-        return action(open)
-      } finally {
-        open.tx.finish()
-        if (db.inTransaction) db.exec('COMMIT')
-      }
+      return retryBusy(() => readOnce(open, action))
     })
   }
 
@@ -184,6 +176,20 @@ export class Database {
       tx.undo(counters)
       return { refused: error instanceof Error ? error.message : String(error) }
     }
+  }
+}
+
+/** One snapshot. */
+function readOnce<T>(open: Open, action: (open: Open) => T): T {
+  const { tx, connection } = open
+  connection.db.exec('BEGIN')
+  try {
+    tx.counters()
+    tx.registry.look()
+    return action(open)
+  } finally {
+    tx.finish()
+    if (connection.db.inTransaction) connection.db.exec('COMMIT')
   }
 }
 
