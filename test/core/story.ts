@@ -22,12 +22,15 @@ const plenty: Budget = {
 export interface Setting extends Rules {
   readonly deadline?: number
   readonly whens?: readonly When[]
+  /** It waits for its keys: nobody has looked at it yet. */
+  readonly queued?: true
 }
 
 /** The moment to which the story leads. Throws if a move is impossible, and says which are not. */
 export function tell(plan: Plan, story: readonly string[], setting: Setting = {}): Moment {
   const driver = new Driver(core, false)
-  const begun = driver.advance(driver.submit(plan, setting.deadline, setting.whens ?? [], plenty))
+  const submitted = driver.submit(plan, setting.deadline, setting.whens ?? [], plenty)
+  const begun = setting.queued ? submitted : driver.advance(submitted)
   return story.reduce((moment, line) => follow(driver, setting, moment, line), begun)
 }
 
