@@ -25,6 +25,9 @@
  *     A dead worker's renewal is `superseded`.
  * 10. `dueIn` is relative (ms): the store adds its own clock, the only one that judges leases and due times.
  * 11. What is read is what is durable.
+ * 12. A fact added with a null token never changes the owner: a saga that has one is `noticed` in its owner's next claim, one that
+ *     has none (parked or waiting) follows `summary.dueIn`. A waiting saga stays waiting unless the summary ends it.
+ * 13. The deadline column only counts while the status is `queued`: a late saga that waits for its keys again has none.
  */
 import type { Chunk, Entry } from '../core/entry.js'
 import type { Status } from '../core/state.js'
