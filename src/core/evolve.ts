@@ -1,5 +1,6 @@
 /**
- * evolve: the whole transition table of a saga. What each fact does to the state, and nothing else.
+ * evolve: the whole transition table of a saga. What each fact does to the state, and nothing else. What it does to the step
+ * that it names is in step-changes.ts.
  *
  * Invariants
  * - Total: every entry is accepted in every state; an entry that no longer means anything (the answer of an attempt that was
@@ -7,28 +8,30 @@
  * - Replaying a journal gives the state that the live run had, folded entries included.
  * - P3: position only grows; P4: doubt is never taken back; P9: wayBack is never taken back.
  */
-import type {
-  Chunk,
-  Committed,
-  Entry,
-  Failed,
-  Late,
-  Pending,
-  Resolved,
-  RolledBack,
-  Started,
-  Submitted,
-  Verified,
-} from './entry.js'
+import { draftOfState } from './draft.js'
+import type { Chunk, Entry, Failed, Late, Pending, Resolved, Started, Submitted, Verified } from './entry.js'
 import type { Plan } from './plan.js'
+import { type State, type Status, type StepState, untouched } from './state.js'
 import {
-  type CommitState,
-  type Failures,
-  noFailures,
-  type State,
-  type StepState,
-  untouched,
-} from './state.js'
+  asked,
+  askedBehindPivot,
+  type Change,
+  committedCommit,
+  failedCommit,
+  failedRollback,
+  landed,
+  pendingCommit,
+  resolvedCommit,
+  resolvedNow,
+  rolledBack,
+  settles,
+  skipped,
+  standing,
+  startedCommit,
+  startedRollback,
+  undone,
+  verifiedCommit,
+} from './step-changes.js'
 
 /** The state of a saga that has just been submitted. */
 export function begin(plan: Plan, submitted: Submitted): State {
@@ -99,7 +102,7 @@ export function evolve(state: State, entry: Entry, at: number): State {
     case 'deadline_passed':
       return { ...state, deadlinePassed: true }
     case 'ended':
-      return { ...state, status: entry.status }
+      return withStatus(state, entry.status)
   }
 }
 
@@ -128,9 +131,6 @@ function longPlan(plan: Plan): Map<string, number> {
   return map
 }
 
-/** What an entry does to the step that it names; the same step where it does nothing. */
-type Change<About> = (step: StepState, entry: About, at: number) => StepState
-
 function withStep<About extends { readonly step: string }>(
   state: State,
   entry: About,
@@ -144,26 +144,18 @@ function withStep<About extends { readonly step: string }>(
   if (after === before) return state
   const steps = state.steps.slice()
   steps[index] = after
-  return { ...state, steps }
+  const next = draftOfState(state)
+  next.steps = steps
+  return next
 }
 
-const running = (state: State): State => (state.status === 'queued' ? { ...state, status: 'running' } : state)
-
-/** True if the answer of this commit attempt is still awaited. A folded entry stands for attempts whose intents were overwritten. */
-function settles(step: StepState, attempt: number): boolean {
-  if (step.commit.is === 'open') return step.commit.attempt <= attempt
-  return mayBegin(step) && attempt > step.attempts
+function withStatus(state: State, status: Status): State {
+  const next = draftOfState(state)
+  next.status = status
+  return next
 }
 
-const mayBegin = ({ commit }: StepState): boolean => commit.is === 'idle' || commit.is === 'waiting'
-
-const skipped = (step: StepState): StepState =>
-  mayBegin(step) ? { ...step, commit: { is: 'skipped' } } : step
-
-function startedCommit(step: StepState, { attempt, since }: Started, at: number): StepState {
-  if (attempt <= step.attempts || !mayBegin(step)) return step
-  return { ...step, commit: { is: 'open', attempt, since: since ?? at }, attempts: attempt }
-}
+const running = (state: State): State => (state.status === 'queued' ? withStatus(state, 'running') : state)
 
 /** The answer of an attempt that did not commit. It no longer matters where an operator has said that the step stands. */
 function answered<Answer extends Failed | Pending>(
@@ -188,17 +180,6 @@ function committed<About extends { readonly step: string }>(
   return next === state ? state : advance(passPivot(next, entry.step))
 }
 
-const stands: CommitState = { is: 'committed' }
-
-const standing = (step: StepState, output: StepState['output']): StepState => ({
-  ...step,
-  commit: stands,
-  output,
-})
-
-const committedCommit = (step: StepState, { attempt, output }: Committed): StepState =>
-  settles(step, attempt) ? standing(step, output) : step
-
 /** The pivot has committed while the saga was still going forward: from now on there is no way back. */
 function passPivot(state: State, name: string): State {
   const pivot = state.plan.steps[indexOf(state.plan, name)]?.pivot === true
@@ -209,7 +190,10 @@ function passPivot(state: State, name: string): State {
 function advance(state: State): State {
   let { position } = state
   while (position < state.plan.positions.length && positionDone(state, position)) position++
-  return position === state.position ? running(state) : { ...running(state), position }
+  if (position === state.position) return running(state)
+  const next = draftOfState(running(state))
+  next.position = position
+  return next
 }
 
 function positionDone(state: State, position: number): boolean {
@@ -220,70 +204,10 @@ function positionDone(state: State, position: number): boolean {
   return true
 }
 
-const counted = (entry: Failed): Failures => ({
-  failures: entry.failures,
-  used: entry.used,
-  crashes: entry.crashes,
-  since: entry.since,
-  first: entry.first ?? entry.error,
-  last: entry.error,
-  stuck: entry.stuck === true,
-})
-
-function failedCommit(step: StepState, entry: Failed): StepState {
-  const answers = entry.cause === 'condition' ? mayBegin(step) : settles(step, entry.attempt)
-  if (!answers) return step
-  return {
-    ...step,
-    commit:
-      entry.nextAt === undefined
-        ? { is: 'failed', reason: entry.final ?? reasonOf(entry) }
-        : { is: 'waiting', until: entry.nextAt, pending: false },
-    attempts: Math.max(step.attempts, entry.attempt),
-    doubt: step.doubt || entry.doubt,
-    // By the cumulative doubt, not by the last outcome: a folded entry must replay to the same state.
-    asked: entry.doubt ? false : step.asked,
-    commitFailures: counted(entry),
-  }
-}
-
-/** Whatever it has begun may take effect: in doubt, until it says how it ended. */
-function pendingCommit(step: StepState, entry: Pending): StepState {
-  if (!settles(step, entry.attempt)) return step
-  return {
-    ...step,
-    commit: { is: 'waiting', until: entry.nextAt, pending: true },
-    attempts: Math.max(step.attempts, entry.attempt),
-    doubt: true,
-    asked: false,
-    polls: entry.polls,
-  }
-}
-
-function reasonOf(entry: Failed): 'rejected' | 'timeout' | 'in_doubt' {
-  if (entry.outcome === 'rejected') return 'rejected'
-  return entry.cause === 'timeout' ? 'timeout' : 'in_doubt'
-}
-
 function verified(state: State, entry: Verified, at: number): State {
   if (entry.answer === 'committed') return committed(state, entry, verifiedCommit, at)
-  const change = (step: StepState): StepState => {
-    // Asked already: its commit has landed since the question was put, and the rollback may be under way.
-    if (!answersDoubt(step) || step.asked) return step
-    // Behind the pivot there is no way back: the step is tried for ever, whatever the service says.
-    if (entry.answer === 'unknown' || state.pastPivot) return { ...step, asked: true }
-    // `never`: the service also refuses this key from now on, so there is no sense in another attempt.
-    const reason = step.commit.is === 'failed' ? step.commit.reason : 'in_doubt'
-    return { ...step, asked: true, spared: true, commit: { is: 'failed', reason } }
-  }
-  return withStep(state, entry, change, at)
+  return withStep(state, entry, state.pastPivot ? askedBehindPivot : asked, at)
 }
-
-const verifiedCommit = (step: StepState, { output }: Verified): StepState =>
-  answersDoubt(step) ? standing(step, output) : step
-
-const answersDoubt = (step: StepState): boolean =>
-  step.doubt && (step.commit.is === 'waiting' || step.commit.is === 'failed')
 
 function turnBack(state: State, entry: State['wayBack'] & object): State {
   if (state.wayBack || state.pastPivot || state.status === 'committed') return state
@@ -296,12 +220,11 @@ function turnBack(state: State, entry: State['wayBack'] & object): State {
   }
   // The present position is the highest that can have begun: P3 starts none before the one below it has committed.
   const cursor = Math.min(state.position, state.plan.positions.length - 1)
-  return { ...state, status: 'rolling_back', wayBack, cursor }
-}
-
-function startedRollback(step: StepState, { attempt, since }: Started, at: number): StepState {
-  if (attempt <= step.undoAttempts || step.undo.is === 'done') return step
-  return { ...step, undo: { is: 'open', attempt, since: since ?? at, again: false }, undoAttempts: attempt }
+  const next = draftOfState(state)
+  next.status = 'rolling_back'
+  next.wayBack = wayBack
+  next.cursor = cursor
+  return next
 }
 
 /**
@@ -318,48 +241,11 @@ function undoing<Attempt extends Started | Failed>(
   const begins = entry.attempt > (state.steps[index]?.undoAttempts ?? entry.attempt)
   const next = withStep(state, entry, change, at)
   const cursor = state.plan.steps[index]?.position ?? state.cursor
-  return begins && next !== state && cursor !== state.cursor ? { ...next, cursor } : next
+  if (!begins || next === state || cursor === state.cursor) return next
+  const moved = draftOfState(next)
+  moved.cursor = cursor
+  return moved
 }
-
-function failedRollback(step: StepState, entry: Failed): StepState {
-  const round = entry.round ?? 1
-  if (round < step.round || (round === step.round && step.undo.is === 'done')) return step
-  if (entry.attempt < step.undoAttempts) return step
-  // A folded entry of a later round may stand for the answer that ended this one.
-  if (round === step.round && step.undo.is === 'open' && step.undo.again)
-    return nextRound(step, entry.attempt)
-  return {
-    ...step,
-    round,
-    undo: { is: 'waiting', until: entry.nextAt ?? entry.since },
-    undoAttempts: Math.max(step.undoAttempts, entry.attempt),
-    undoFailures: counted(entry),
-  }
-}
-
-function rolledBack(step: StepState, { attempt }: RolledBack): StepState {
-  if (step.undo.is !== 'open' || step.undo.attempt !== attempt) return step
-  // It may have looked before the commit landed, and found nothing to undo.
-  if (step.undo.again) return nextRound(step, attempt)
-  return undone(step)
-}
-
-const undone = (step: StepState): StepState => ({
-  ...step,
-  undo: { is: 'done' },
-  undoFailures: calmed(step.undoFailures),
-})
-
-const calmed = (failures: Failures): Failures => (failures.stuck ? { ...failures, stuck: false } : failures)
-
-/** The rollback begins again under a new key: a participant may have stored "nothing to undo" under the old one. */
-const nextRound = (step: StepState, attempt: number): StepState => ({
-  ...step,
-  undo: { is: 'idle' },
-  undoAttempts: Math.max(step.undoAttempts, attempt),
-  round: step.round + 1,
-  undoFailures: noFailures,
-})
 
 function landedLate(state: State, entry: Late, at: number): State {
   if (state.status === 'committed') return state
@@ -372,20 +258,6 @@ function landedLate(state: State, entry: Late, at: number): State {
     cursor: Math.max(next.cursor, position),
     status: 'rolling_back',
     late: next.late || reopened,
-  }
-}
-
-function landed(step: StepState, entry: Late): StepState {
-  const output = step.commit.is === 'committed' || entry.output === undefined ? step.output : entry.output
-  const doubted: StepState = { ...step, output, doubt: true, spared: false, asked: true }
-  switch (step.undo.is) {
-    case 'idle':
-      return doubted
-    case 'open':
-      return { ...doubted, undo: { ...step.undo, again: true } }
-    case 'waiting':
-    case 'done':
-      return nextRound(doubted, step.undoAttempts)
   }
 }
 
@@ -404,13 +276,3 @@ function resolved(state: State, entry: Resolved, at: number): State {
   const next = withStep(state, entry, resolvedCommit, at)
   return committed(next, entry, resolvedNow, at)
 }
-
-/** A call that is still being made is waited for: were it forgotten, it could take effect after its rollback. */
-function resolvedCommit(step: StepState, { output }: Resolved): StepState {
-  if (step.commit.is === 'committed') return step
-  const commit: CommitState = step.commit.is === 'open' ? { ...step.commit, resolved: true } : step.commit
-  return { ...step, commit, output, commitFailures: calmed(step.commitFailures) }
-}
-
-const resolvedNow = (step: StepState, { output }: Resolved): StepState =>
-  step.commit.is === 'open' || step.commit.is === 'committed' ? step : standing(step, output)

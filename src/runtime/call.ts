@@ -9,6 +9,7 @@
  */
 import type { Call } from '../core/decide.js'
 import { read } from '../core/hostile.js'
+import type { StepPlan } from '../core/plan.js'
 import type { Clock, Timer } from './clock.js'
 import { LazySignal } from './context.js'
 
@@ -50,8 +51,7 @@ export class RunningCall {
     this.#listener = listener
   }
 
-  /** Calls `fn`. `what` names the call in the timeout's message. */
-  start(fn: (context: never) => unknown, context: unknown, timeout: number, what: string): void {
+  start(fn: (context: never) => unknown, context: unknown, { name, timeout }: StepPlan): void {
     let answer: unknown
     try {
       answer = fn(context as never)
@@ -60,6 +60,7 @@ export class RunningCall {
     }
     if (!isThenable(answer)) return this.#hear({ is: 'returned', value: answer, overrun: undefined })
     this.#timer = this.#clock.timer(timeout, () => {
+      const what = `the ${this.call.kind} of step ${name}`
       this.#giveUp('timeout', new StepTimeoutError(`${what} took longer than ${timeout} ms`))
     })
     // Promise.resolve hears a thenable once, whatever it calls; a native promise passes through it as it is.

@@ -7,14 +7,14 @@
  */
 import type { Call } from '../core/decide.js'
 import type { Direction, Json } from '../core/entry.js'
-import { type Attempt, type CallResult, outputsOf, type State, type VerifyAnswer } from '../core/index.js'
+import type { Attempt, CallResult, VerifyAnswer } from '../core/index.js'
 import { storable } from '../core/json.js'
 import { isPending } from '../definition/answers.js'
 import type { Logger } from '../definition/context.js'
 import type { Definition } from '../definition/definition.js'
 import { type CallListener, type Heard, RunningCall } from './call.js'
 import type { Clock } from './clock.js'
-import { Context, commitKeyOf, rollbackKeyOf } from './context.js'
+import { Context, type SagaOfCall } from './context.js'
 import { judgeCommit, judgeRollback, judgeVerify } from './outcome.js'
 
 /** What a call came to; kept until it is durable, to be judged again should the journal have grown. */
@@ -23,14 +23,9 @@ export type Settled =
   | { readonly verified: number; readonly answer: VerifyAnswer }
 
 /** The saga whose calls they are. */
-export interface Subject {
+export interface Subject extends SagaOfCall {
   readonly n: number
-  readonly id: string
-  readonly token: number
   readonly definition: Definition
-  readonly state: State
-  /** What the steps threw last, as long as this process remembers it. */
-  readonly thrown: Map<string, unknown>
   settled(settled: Settled): void
 }
 
@@ -49,15 +44,24 @@ export interface CallHost {
 export class Calls implements CallListener {
   readonly #host: CallHost
   readonly #saga: Subject
-  readonly #running = new Set<RunningCall>()
+  /** Mostly one, and ten thousand at most. */
+  readonly #running: RunningCall[] = []
+
+  /** By step, the last one of each. */
+  thrown: Map<string, unknown> | undefined
 
   constructor(host: CallHost, saga: Subject) {
     this.#host = host
     this.#saga = saga
   }
 
+  threw(step: string, thrown: unknown): void {
+    this.thrown ??= new Map()
+    this.thrown.set(step, thrown)
+  }
+
   get size(): number {
-    return this.#running.size
+    return this.#running.length
   }
 
   has(kind: Direction | 'verify', step: number): boolean {
@@ -65,17 +69,24 @@ export class Calls implements CallListener {
     return false
   }
 
+  /** Those that are not under way already. */
+  notYetOf(calls: readonly Call[]): readonly Call[] {
+    return this.size === 0 ? calls : calls.filter(({ kind, step }) => !this.has(kind, step))
+  }
+
   make(calls: readonly Call[]): void {
     if (calls.length === 0 || !this.#host.mayCall()) return
     const { state, definition } = this.#saga
+    const { clock, grace } = this.#host
     for (const call of calls) {
       const policy = state.plan.steps[call.step]
       const fn = definition.functions[call.step]?.[call.kind]
       if (!policy || !fn) continue
-      const running = new RunningCall(call, this.#host.clock, this.#host.grace, this)
-      this.#running.add(running)
-      const what = `the ${call.kind} of step ${policy.name}`
-      running.start(fn, this.#context(running, policy.name, policy.timeout), policy.timeout, what)
+      const running = new RunningCall(call, clock, grace, this)
+      this.#running.push(running)
+      const log = (): Logger => this.#host.logFor(this.#saga, policy.name, call.attempt)
+      const context = new Context(this.#saga, call, clock.now() + policy.timeout, running.signal, log)
+      running.start(fn, context, policy)
     }
   }
 
@@ -88,12 +99,11 @@ export class Calls implements CallListener {
 
   /** Their signals are aborted, and nobody listens any more. */
   forsake(why: string): void {
-    for (const running of this.#running) running.forsake(abortError(this.#saga.id, why))
-    this.#running.clear()
+    for (const running of this.#running.splice(0)) running.forsake(abortError(this.#saga.id, why))
   }
 
   settled(running: RunningCall, heard: Heard): void {
-    this.#running.delete(running)
+    this.#running.splice(this.#running.indexOf(running), 1)
     const { call } = running
     const saga = this.#saga
     const policy = saga.state.plan.steps[call.step]
@@ -103,7 +113,7 @@ export class Calls implements CallListener {
     }
     const attempt: Attempt = { step: call.step, direction: call.kind, attempt: call.attempt }
     if (call.kind === 'rollback') return saga.settled({ attempt, result: judgeRollback(heard, policy) })
-    if (heard.is === 'threw' && !heard.overrun) saga.thrown.set(policy.name, heard.thrown)
+    if (heard.is === 'threw' && !heard.overrun) this.threw(policy.name, heard.thrown)
     saga.settled({ attempt, result: judgeCommit(heard, policy) })
   }
 
@@ -114,29 +124,6 @@ export class Calls implements CallListener {
     // What is still going on may take effect all the same; it has no output yet.
     const stored = storable(isPending(value) ? undefined : value)
     this.#host.landedLate(this.#saga, step, attempt, stored.ok ? stored.value : undefined)
-  }
-
-  #context(running: RunningCall, step: string, timeout: number): Context {
-    const { kind, attempt, round, step: index } = running.call
-    const { state, id, token } = this.#saga
-    const commitKey = commitKeyOf(state.uid, step)
-    const output = kind === 'rollback' ? state.steps[index]?.output : undefined
-    return new Context(
-      {
-        input: state.input,
-        outputs: () => outputsOf(state),
-        sagaId: id,
-        step,
-        attempt,
-        idempotencyKey: kind === 'rollback' ? rollbackKeyOf(state.uid, step, round) : commitKey,
-        ...(kind === 'commit' ? undefined : { commitKey }),
-        ...(output === undefined ? undefined : { output }),
-        token,
-        deadline: this.#host.clock.now() + timeout,
-      },
-      running.signal,
-      () => this.#host.logFor(this.#saga, step, attempt),
-    )
   }
 }
 

@@ -3,7 +3,8 @@
  *
  * Invariant: a timer never fires before its time, however far away it is.
  */
-import { uuidv7 } from 'uuidv7'
+import { randomFillSync } from 'node:crypto'
+import { Ids } from './ids.js'
 
 export interface Timer {
   cancel(): void
@@ -49,11 +50,13 @@ class SystemTimer implements Timer {
   }
 }
 
+const ids = new Ids(randomFillSync)
+
 export const systemClock: Clock = {
   now: Date.now,
   monotonic: () => performance.now(),
   random: Math.random,
-  id: uuidv7,
+  id: () => ids.next(Date.now()),
   timer: (ms, fire) => new SystemTimer(ms, fire),
   soon: setImmediate,
 }

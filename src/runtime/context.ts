@@ -7,7 +7,9 @@
  * - The signal is made only when somebody looks at it: most steps never do, and it costs as much as the rest of the call.
  *   So are the outputs: put together for every call, they would make a saga of 10,000 steps quadratic.
  */
+import type { Call } from '../core/decide.js'
 import type { Json } from '../core/entry.js'
+import { outputsOf, type State } from '../core/index.js'
 import type { CallContext, Logger } from '../definition/context.js'
 
 export const commitKeyOf = (uid: string, step: string): string => `${uid}:${step}:commit`
@@ -43,19 +45,11 @@ export class LazySignal {
   }
 }
 
-export interface ContextFields {
-  readonly input: Json | undefined
-  readonly outputs: () => Readonly<Record<string, Json>>
-  readonly sagaId: string
-  readonly step: string
-  readonly attempt: number
-  readonly idempotencyKey: string
-  /** The key of the commit; only a rollback and a verify see it. */
-  readonly commitKey?: string
-  readonly output?: Json
+/** What a call needs to know of its saga. */
+export interface SagaOfCall {
+  readonly id: string
   readonly token: number
-  /** When this call times out, ms since 1970. */
-  readonly deadline: number
+  readonly state: State
 }
 
 export class Context implements CallContext<Json | undefined, Record<string, Json>> {
@@ -69,26 +63,35 @@ export class Context implements CallContext<Json | undefined, Record<string, Jso
   readonly token: number
   readonly deadline: number
   readonly #signal: LazySignal
-  #outputs: Readonly<Record<string, Json>> | (() => Readonly<Record<string, Json>>)
+  readonly #state: State
   readonly #log: () => Logger
+  #outputs: Readonly<Record<string, Json>> | undefined
 
-  constructor(fields: ContextFields, signal: LazySignal, log: () => Logger) {
-    this.input = fields.input
-    this.#outputs = fields.outputs
-    this.sagaId = fields.sagaId
-    this.step = fields.step
-    this.attempt = fields.attempt
-    this.idempotencyKey = fields.idempotencyKey
-    if (fields.commitKey !== undefined) this.commitKey = fields.commitKey
-    if (fields.output !== undefined) this.output = fields.output
-    this.token = fields.token
-    this.deadline = fields.deadline
+  /** `deadline`: when the call times out, ms since 1970. */
+  constructor(saga: SagaOfCall, call: Call, deadline: number, signal: LazySignal, log: () => Logger) {
+    const { state } = saga
+    const step = state.plan.steps[call.step]?.name ?? ''
+    const commitKey = commitKeyOf(state.uid, step)
+    this.input = state.input
+    this.sagaId = saga.id
+    this.step = step
+    this.attempt = call.attempt
+    this.idempotencyKey = commitKey
+    if (call.kind !== 'commit') this.commitKey = commitKey
+    if (call.kind === 'rollback') {
+      this.idempotencyKey = rollbackKeyOf(state.uid, step, call.round)
+      const output = state.steps[call.step]?.output
+      if (output !== undefined) this.output = output
+    }
+    this.token = saga.token
+    this.deadline = deadline
     this.#signal = signal
+    this.#state = state
     this.#log = log
   }
 
   get outputs(): Readonly<Record<string, Json>> {
-    if (typeof this.#outputs === 'function') this.#outputs = this.#outputs()
+    this.#outputs ??= outputsOf(this.#state)
     return this.#outputs
   }
 

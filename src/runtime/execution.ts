@@ -22,7 +22,6 @@ import {
   isEnded,
   isStuck,
   openAttempts,
-  outputsOf,
   release,
   replay,
   type State,
@@ -34,6 +33,7 @@ import type { Definition } from '../definition/definition.js'
 import type { AppendWrite, Result, StoredSaga, Summary, Tombstone } from '../store/store.js'
 import { type CallHost, Calls, type Settled, type Subject } from './calls.js'
 import type { Timer } from './clock.js'
+import { isWanted } from './condition.js'
 import type { GroupCommit } from './group-commit.js'
 
 export type Departure = 'ended' | 'parked' | 'lost'
@@ -74,6 +74,9 @@ export interface Begun {
   readonly summary: Summary
 }
 
+/** Never changed: what is added to is an array of its own. */
+const none: Settled[] = []
+
 /** Wait before the store is asked again for a saga that it could not give, or whose write it refused, in ms. */
 const pauseBeforeReload = 500
 
@@ -83,14 +86,13 @@ export class Execution implements Subject {
   readonly token: number
   definition: Definition
   state: State
-  readonly thrown = new Map<string, unknown>()
   readonly #host: Host
   readonly #calls: Calls
   #tail: Chunk
   #summary: Summary
-  #settled: Settled[] = []
+  #settled = none
   /** What the write under way says of calls. */
-  #writing: Settled[] = []
+  #writing = none
   #busy = false
   #gone = false
   #stale = false
@@ -111,6 +113,11 @@ export class Execution implements Subject {
     this.state = begun.state
     this.#tail = begun.tail
     this.#summary = begun.summary
+  }
+
+  /** What the steps threw last, as long as this process remembers it. */
+  get thrown(): ReadonlyMap<string, unknown> | undefined {
+    return this.#calls.thrown
   }
 
   /** Makes the calls whose intents went down with the submit. */
@@ -170,13 +177,13 @@ export class Execution implements Subject {
 
   // What to do next
 
-  #advance(before: readonly Entry[] = []): void {
+  /** Adds to `entries`. */
+  #advance(entries: Entry[] = []): void {
     if (this.#busy || this.#gone) return
     if (this.#releasing) return this.#letGo()
     if (this.#stale) return this.#reload()
     this.#wake?.cancel()
     const now = this.#host.clock.now()
-    const entries = [...before]
     this.#settleAll(entries, now)
     const next = this.#decide(entries, now)
     const departure = this.#departure(next)
@@ -192,7 +199,7 @@ export class Execution implements Subject {
   #settleAll(entries: Entry[], now: number): void {
     if (this.#settled.length === 0) return
     this.#writing = this.#settled
-    this.#settled = []
+    this.#settled = none
     for (const settled of this.#writing) {
       const said =
         'attempt' in settled
@@ -211,7 +218,7 @@ export class Execution implements Subject {
 
   /** Decides until there is something to call or to wait for; intents are said on the way. */
   #decide(entries: Entry[], now: number): Next {
-    const wanted = new Set<number>()
+    const wanted: number[] = []
     for (;;) {
       const decision = decide(this.state, now)
       if (decision.do === 'end') return { calls: [], wakeAt: Number.POSITIVE_INFINITY }
@@ -219,22 +226,22 @@ export class Execution implements Subject {
         this.#say(entries, [decision.entry], now)
         continue
       }
-      const calls = decision.calls.filter((call) => !this.#calls.has(call.kind, call.step))
+      const calls = this.#calls.notYetOf(decision.calls)
       // All conditions first: should one of them fail, no sibling may have been started.
       if (this.#skip(calls, wanted, entries, now)) continue
       for (const call of calls)
         if (call.kind !== 'verify') this.#say(entries, [intentOf(call, this.state)], now)
-      return { calls, wakeAt: decision.wakeAt }
+      return calls === decision.calls ? decision : { calls, wakeAt: decision.wakeAt }
     }
   }
 
   /** Asks the `when` of steps that have not begun. True if one of them is not to be called. */
-  #skip(calls: readonly Call[], wanted: Set<number>, entries: Entry[], now: number): boolean {
+  #skip(calls: readonly Call[], wanted: number[], entries: Entry[], now: number): boolean {
     let skipped = false
     for (const { conditional, step } of calls) {
-      if (!conditional || wanted.has(step)) continue
+      if (!conditional || wanted.includes(step)) continue
       const said = this.#ask(step, now)
-      if (said.length === 0) wanted.add(step)
+      if (said.length === 0) wanted.push(step)
       else skipped = true
       this.#say(entries, said, now)
     }
@@ -243,14 +250,10 @@ export class Execution implements Subject {
 
   #ask(index: number, now: number): Entry[] {
     const step = this.state.plan.steps[index]?.name ?? ''
-    const when = this.definition.functions[index]?.when
     try {
-      const answer = when?.({ input: this.state.input, outputs: outputsOf(this.state) } as never)
-      if (answer === true) return []
-      if (answer === false) return [{ type: 'skipped', step }]
-      throw new TypeError(`the when of step ${step} must return true or false`)
+      return isWanted(this.definition, this.state, index) ? [] : [{ type: 'skipped', step }]
     } catch (thrown) {
-      this.thrown.set(step, thrown)
+      this.#calls.threw(step, thrown)
       return settleCondition(this.state, index, describe(thrown), now, this.#host.clock.random())
     }
   }
@@ -277,7 +280,7 @@ export class Execution implements Subject {
     const folded = fold(this.#tail, entries)
     const tail: Chunk = { seq: this.#tail.seq + (folded ? 0 : 1), at: now, entries: folded ?? entries }
     const summary = this.#summarise(entries, next, departure, now)
-    const write: AppendWrite = {
+    const append: AppendWrite = {
       type: 'append',
       n: this.n,
       token: this.token,
@@ -285,15 +288,15 @@ export class Execution implements Subject {
       at: now,
       entries: tail.entries,
       replace: folded !== undefined,
-      ...(summary ? { summary, keys: this.state.keys } : {}),
     }
+    const write = summary ? { summary, keys: this.state.keys, ...append } : append
     this.#host.commits.add(write, (result, error) => {
       if (this.#gone) return
       if (!result) return this.lose(error?.message ?? 'the store is closed')
       if (result.type !== 'applied') return this.#notWritten(result, departure)
       this.#tail = tail
       this.#inherited = false
-      this.#writing = []
+      this.#writing = none
       this.#host.recorded(this, entries, now)
       if (summary) this.#summarised(summary, entries)
       this.#written(next, departure)
@@ -321,7 +324,7 @@ export class Execution implements Subject {
     if (departure) this.#host.staying(this)
     if (result.type === 'superseded') return this.lose('another process owns the saga')
     this.#settled = this.#writing.concat(this.#settled)
-    this.#writing = []
+    this.#writing = none
     this.#stale = true
     if (result.type === 'refused') {
       this.#host.refused(this, result.error)
@@ -411,9 +414,9 @@ export class Execution implements Subject {
     return entries
   }
 
-  /** A call came to an end. */
   settled(settled: Settled): void {
-    this.#settled.push(settled)
+    if (this.#settled === none) this.#settled = [settled]
+    else this.#settled.push(settled)
     this.#advance()
   }
 

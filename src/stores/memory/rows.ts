@@ -104,5 +104,5 @@ export function rowOf(saga: MemorySaga, blocked: boolean): SagaRow {
 }
 
 export function storedOf(saga: MemorySaga, blocked: boolean): StoredSaga {
-  return { ...rowOf(saga, blocked), chunks: saga.chunks.slice() }
+  return { chunks: saga.chunks.slice(), ...rowOf(saga, blocked) }
 }

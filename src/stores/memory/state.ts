@@ -65,7 +65,7 @@ export class MemoryState {
     this.admission.refill()
     const worker = write.start && this.#starter(write.start.worker, definition)
     if (worker && write.start && this.admission.judge(saga) === 'start') {
-      saga.chunks[0] = { ...chunk, entries: [...write.entries, ...write.start.entries] }
+      saga.chunks[0] = { seq: 0, at: write.at, entries: [...write.entries, ...write.start.entries] }
       return this.#begin(saga, worker, write.start.summary)
     }
     this.#enlist(saga)
