@@ -185,11 +185,12 @@ export class Worker implements Host {
   left(execution: Execution, how: Departure): void {
     this.#leaving.delete(execution)
     this.#running.delete(execution.n)
-    if (this.#alone === execution) this.#alone = undefined
+    const wasAlone = this.#alone === execution
+    if (wasAlone) this.#alone = undefined
     if (how === 'ended' && execution.definition.anonymous) this.#around.forgetList(execution.state.uid)
     this.#around.departed(execution, how)
-    if (how === 'lost') this.claim()
     this.#runSuspect()
+    if (how === 'lost' || wasAlone) this.claim()
     this.#checkIdle()
   }
 
@@ -230,7 +231,8 @@ export class Worker implements Host {
     if (this.#claimAgain || (limit > 0 && result.sagas.length === limit)) {
       if (this.#free() > 0) return this.claim()
     }
-    this.#sleep(result.dueIn)
+    // Without a place there is no use in what is due: a place that is given back asks by itself.
+    this.#sleep(this.#free() > 0 ? result.dueIn : null)
   }
 
   #unclaimed(result: Result | undefined, error: Error | undefined): void {
