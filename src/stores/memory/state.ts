@@ -351,10 +351,7 @@ export class MemoryState {
       if (saga.stuck) admission.turnedBad(saga)
     }
     const before = claimed.length
-    const more = admission.start(this.#candidates(worker, admission.barrier()), limit, ({ n }) => {
-      const saga = this.sagas.get(n)
-      if (saga) start(saga)
-    })
+    const more = admission.start(this.#candidates(worker, admission.barrier()), limit, start)
     if (claimed.length - before < limit && lines.hasExclusive()) {
       const saga = this.sagas.get(lines.firstWaiting(true))
       if (saga && this.#isStartable(saga, worker) && admission.judge(saga) === 'start') start(saga)

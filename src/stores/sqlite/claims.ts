@@ -6,9 +6,10 @@
  * - Every query reads about as many rows as it gives. A claim that finds nothing writes nothing.
  */
 
+import { holds } from '../../store/admission.js'
 import { shareOut } from '../../store/sharing.js'
 import type { WireResult, WireSaga } from './answers.js'
-import { keysOf, rowOf, running, waitingStage } from './codes.js'
+import { holdingStage, keysOf, rowOf, running, waitingStage } from './codes.js'
 import { contenderOf } from './lines.js'
 import type { KnownWorker } from './registry.js'
 import type { SagaRecord } from './statements.js'
@@ -33,13 +34,14 @@ export function claim(tx: Transaction, reader: Reader): WireResult {
     (most) => round.takeOverdue(most),
     (most) => round.startWaiting(most),
   ])
-  const claimed = round.taken.map((n) => round.read(n))
+  const claimed = round.taken.map((record) => round.read(record))
   return { claimed, noticed, dueIn: round.more ? 0 : round.nextDue() }
 }
 
 /** One claim while it is being answered. */
 class Round {
-  readonly taken: number[] = []
+  /** As their rows are now. */
+  readonly taken: SagaRecord[] = []
   more = false
   readonly #tx: Transaction
   readonly #worker: KnownWorker
@@ -73,10 +75,8 @@ class Round {
   startWaiting(most: number): number {
     const { admission, lines } = this.#tx
     const before = this.taken.length
-    const unsure = admission.start(this.#candidates(admission.barrier(), most), most, ({ n }) =>
-      this.#start(n),
-    )
-    this.more ||= unsure
+    const candidates = this.#candidates(admission.barrier(), most)
+    if (admission.start(candidates, most, ({ record }) => this.#start(record))) this.more = true
     if (this.taken.length - before < most && lines.hasExclusive()) this.#startAlone()
     return this.taken.length - before
   }
@@ -93,25 +93,24 @@ class Round {
     return next === Infinity ? null : Math.max(0, next - this.#tx.now())
   }
 
-  read(n: number): WireSaga {
+  read(record: SagaRecord): WireSaga {
     const { sql, registry } = this.#tx
-    const record = sql.saga.get(n)
-    if (!record) throw new Error(`saga number ${n} is missing`)
     const words = {
       definition: registry.definition(record.d).ref,
       blocked: false,
       owner: this.#worker.worker,
     }
-    return { ...rowOf(record, words), chunks: sql.chunks.all(n) }
+    return { ...rowOf(record, words), chunks: sql.chunks.all(record.n) }
   }
 
   #take(most: number, query: (d: number, left: number) => SagaRecord[]): number {
     let left = most
     for (const d of this.#worker.offers) {
       if (left <= 0) break
-      for (const { n } of query(d, left)) {
-        this.#tx.sql.take.run(this.#worker.w, this.#nextToken(), n)
-        this.taken.push(n)
+      for (const record of query(d, left)) {
+        const token = this.#nextToken()
+        this.#tx.sql.take.run(this.#worker.w, token, record.n)
+        this.taken.push({ ...record, owner: this.#worker.w, token, due: null })
         left--
       }
     }
@@ -122,20 +121,22 @@ class Round {
     const { admission, lines, sql } = this.#tx
     const record = sql.saga.get(lines.firstWaiting(true))
     if (record && this.#isStartable(record) && admission.judge(contenderOf(record)) === 'start')
-      this.#start(record.n)
+      this.#start(record)
   }
 
-  /** Reads the row again: judging others may have moved it. */
-  #start(n: number): void {
+  #start(record: SagaRecord): void {
     const { admission, sql } = this.#tx
-    const record = sql.saga.get(n)
-    if (!record) return
+    const { n } = record
+    // Judging others may have moved it since it was read.
+    const place = sql.place.get(n) ?? null
     for (const key of keysOf(record) ?? []) {
-      sql.deleteWant.run(key, record.place, n)
-      sql.insertWant.run(key, 0, n)
+      sql.deleteWant.run(key, place, n)
+      sql.insertWant.run(key, holds, n)
     }
-    sql.start.run(this.#worker.w, this.#nextToken(), record.status === 0 ? running : record.status, n)
-    this.taken.push(n)
+    const token = this.#nextToken()
+    const status = record.status === 0 ? running : record.status
+    sql.start.run(this.#worker.w, token, status, n)
+    this.taken.push({ ...record, status, stage: holdingStage, owner: this.#worker.w, token, due: null })
     if (record.stuck === 1) admission.turnedBad({ ...contenderOf(record), stage: 'holding' })
   }
 
@@ -156,7 +157,7 @@ class Round {
       for (const head of heads) if (head.n < (first?.n ?? below)) first = head
       const record = first?.shift()
       if (!record) return
-      if (this.#isStartable(record)) yield contenderOf(record)
+      if (this.#isStartable(record)) yield { ...contenderOf(record), record }
     }
   }
 }

@@ -162,6 +162,7 @@ function lineStatements({ run, rows, values, tuples, sagas }: Sql) {
     nextWant: tuples<[place: number, n: number]>(
       'SELECT place, n FROM wants WHERE key = ? AND (place, n) > (?, ?) ORDER BY place, n LIMIT 1',
     ),
+    place: values<number | null>('SELECT place FROM sagas WHERE n = ?'),
     setPlace: run('UPDATE sagas SET place = ? WHERE n = ?'),
     setAwake: run('UPDATE sagas SET awake = ? WHERE n = ? AND stage = 0 AND exclusive = 0'),
     waitingOf: sagas(
