@@ -5,20 +5,24 @@
  * - Only a chunk made wholly of `started`, `failed`, `pending` and `verified: unknown` is ever overwritten, and only by one that
  *   says at least as much.
  * - Replaying the folded chunk gives the same state as replaying all that it stands for.
+ * - A chunk is overwritten only while it is small: a thousand siblings that fail one by one must not rewrite a thousand entries each.
  */
 import type { Chunk, Direction, Entry, Failed, Pending, Started, Verified } from './entry.js'
 
 /** `verified` only where nobody knew: a pivot in doubt may be asked about for ever. */
 type Foldable = Started | Failed | Pending | Verified
 
+/** Enough for a group of fifty that all fail and are tried again; about 25 kB. */
+const mostEntries = 100
+
 /** The entries that should overwrite `tail`, or undefined where `next` must become a chunk of its own. */
 export function fold(tail: Chunk | undefined, next: readonly Entry[]): Entry[] | undefined {
-  if (!tail || !foldable(tail.entries) || !foldable(next)) return undefined
-  const folded: Foldable[] = []
-  const before = tail.entries.map(
+  if (!tail || tail.entries.length + next.length > mostEntries) return undefined
+  if (!foldable(tail.entries) || !foldable(next)) return undefined
+  const folded = tail.entries.map(
     (entry): Foldable => (entry.type === 'started' ? keepTime(entry, tail.at) : entry),
   )
-  for (const entry of [...before, ...next]) {
+  for (const entry of next) {
     for (let i = folded.length - 1; i >= 0; i--) {
       const earlier = folded[i]
       if (earlier && supersedes(entry, earlier)) folded.splice(i, 1)

@@ -11,12 +11,12 @@ import { scenarios } from './scenarios.js'
 /** Wide: the machines that run this are shared. Each of them takes a few seconds at most. */
 const patience = 60_000
 
-describe('all histories of', () => {
+describe('all histories end, replay to the same state, keep their order, and leave every effect standing or none:', () => {
   const found: Explored[] = []
   const rows = new Set<string>()
 
   test.each(scenarios.map((scenario) => [scenario.name, scenario] as const))(
-    '%s end, replay to the same state, keep their order, and leave every effect standing or none',
+    '%s',
     (_, scenario) => {
       const explored = explore(scenario, undefined, (entry, before, after) =>
         rows.add(rowOf(entry, before, after)),

@@ -282,6 +282,20 @@ describe('on journals that no executor would write', () => {
     )
   })
 
+  test('fold leaves a large chunk alone: a thousand siblings that fail one by one are not quadratic', () => {
+    const names = Array.from({ length: 1_000 }, (_, i) => `s${i}`)
+    let tail: Chunk = { seq: 1, at: 0, entries: [] }
+    let written = 0
+    for (const name of names) {
+      const one: Entry = { type: 'started', step: name, direction: 'rollback', attempt: 2 }
+      const folded = fold(tail, [one])
+      tail = { ...tail, entries: folded ?? [one] }
+      written += tail.entries.length
+    }
+    expect(written).toBeLessThan(names.length * 100)
+    expect(written).toBeGreaterThan(names.length * 10)
+  })
+
   test('fold overwrites nothing but attempts and their answers, and says nothing that was not said', () => {
     fc.assert(
       fc.property(entries, entries, (tail, next) => {
