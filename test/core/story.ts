@@ -4,6 +4,7 @@
  */
 import type { Plan } from '#dist/core/plan.js'
 import { type Budget, core, Driver, type Moment } from './driver.js'
+import { formatJournal } from './format-entry.js'
 import { movesOf, type Rules } from './moves.js'
 import type { When } from './world.js'
 
@@ -42,3 +43,15 @@ function follow(driver: Driver, rules: Rules, before: Moment, line: string): Mom
   if (!move) throw new Error(`"${name}" cannot happen here, but:\n${moves.map((one) => one.name).join('\n')}`)
   return move.make()
 }
+
+/** The calls under way, as text: `rollback b 2 round 2`. */
+export const callsOf = ({ calls, plan }: Moment): string[] =>
+  calls.map(({ kind, step, attempt, round }) => {
+    const name = `${kind} ${plan.steps[step]?.name} ${attempt}`
+    return round > 1 ? `${name} round ${round}` : name
+  })
+
+export const journalOf = (moment: Moment): string => formatJournal(moment.chunks)
+
+export const repeat = (times: number, ...story: string[]): string[] =>
+  Array.from({ length: times }, () => story).flat()
