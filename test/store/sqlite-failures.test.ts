@@ -93,7 +93,7 @@ describe('scenario 25: the disk reports an error', () => {
     expect(opened.length).toBeGreaterThan(connections)
 
     failing = []
-    expect(direct.database.find({ id: 'before' })).toMatchObject({ saga: { id: 'before' } })
+    expect(direct.database.find({ id: 'before' })).toMatchObject({ saga: { row: { id: 'before' } } })
     expect(direct.database.find({ id: 'unknown' })).toBeUndefined()
     expect(direct.apply(submission({ id: 'unknown' }))).toMatchObject([{ type: 'applied' }])
     direct.database.close()
@@ -127,7 +127,7 @@ describe('scenario 25: the disk reports an error', () => {
         failed++
         expect(error).toMatchObject({ code: 'STORE_UNAVAILABLE' })
         at = Infinity
-        expect(direct.database.find({ n: saga.n })).toMatchObject({ saga: { stage: 'holding' } })
+        expect(direct.database.find({ n: saga.n })).toMatchObject({ saga: { row: { stage: 'holding' } } })
         expect(direct.database.find({ id: (writes[0] as { id: string }).id })).toBeUndefined()
       }
       at = Infinity
@@ -135,7 +135,7 @@ describe('scenario 25: the disk reports an error', () => {
       expect(results.map(({ type }) => type)).toEqual(['applied', 'applied', 'applied'])
       expect(results[0]).toHaveProperty('token')
       expect(direct.database.find({ n: saga.n })).toMatchObject({
-        saga: { stage: 'done', status: 'committed' },
+        saga: { row: { stage: 'done', status: 'committed' } },
       })
     }
     expect(failed).toBeGreaterThan(5)

@@ -9,7 +9,8 @@ import { StoreError } from '../../core/errors.js'
 import type { Claimed, Result, SagaRow, StoredSaga } from '../../store/store.js'
 
 /** A saga whose entries are still JSON. */
-export interface WireSaga extends SagaRow {
+export interface WireSaga {
+  readonly row: SagaRow
   readonly chunks: readonly (readonly [seq: number, at: number, entries: string])[]
 }
 
@@ -94,13 +95,16 @@ function toResult(result: WireResult): Result {
       ? { type: 'applied', n: result.n, token: result.token }
       : { type: 'applied', n: result.n }
   if ('refused' in result) return { type: 'refused', error: new Error(result.refused) }
-  const sagas = result.claimed.map((saga): Claimed => ({ saga: toSaga(saga), token: saga.token }))
+  const sagas = result.claimed.map((saga): Claimed => ({ saga: toSaga(saga), token: saga.row.token }))
   return { type: 'claimed', sagas, noticed: result.noticed, dueIn: result.dueIn }
 }
 
-export function toSaga(saga: WireSaga): StoredSaga {
-  const chunks = saga.chunks.map(([seq, at, entries]) => ({ seq, at, entries: entriesOf(entries, saga.id) }))
-  return { ...saga, chunks }
+export function toSaga({ row, chunks }: WireSaga): StoredSaga {
+  // The spread comes last: properties written after one make it twenty times as slow.
+  return {
+    chunks: chunks.map(([seq, at, entries]) => ({ seq, at, entries: entriesOf(entries, row.id) })),
+    ...row,
+  }
 }
 
 function entriesOf(text: string, id: string): readonly Entry[] {

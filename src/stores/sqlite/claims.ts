@@ -100,7 +100,7 @@ class Round {
       blocked: false,
       owner: this.#worker.worker,
     }
-    return { ...rowOf(record, words), chunks: sql.chunks.all(record.n) }
+    return { row: rowOf(record, words), chunks: sql.chunks.all(record.n) }
   }
 
   #take(most: number, query: (d: number, left: number) => SagaRecord[]): number {
@@ -110,7 +110,7 @@ class Round {
       for (const record of query(d, left)) {
         const token = this.#nextToken()
         this.#tx.sql.take.run(this.#worker.w, token, record.n)
-        this.taken.push({ ...record, owner: this.#worker.w, token, due: null })
+        this.#give(record, token)
         left--
       }
     }
@@ -136,8 +136,17 @@ class Round {
     const token = this.#nextToken()
     const status = record.status === 0 ? running : record.status
     sql.start.run(this.#worker.w, token, status, n)
-    this.taken.push({ ...record, status, stage: holdingStage, owner: this.#worker.w, token, due: null })
-    if (record.stuck === 1) admission.turnedBad({ ...contenderOf(record), stage: 'holding' })
+    record.status = status
+    record.stage = holdingStage
+    this.#give(record, token)
+    if (record.stuck === 1) admission.turnedBad(contenderOf(record))
+  }
+
+  #give(record: SagaRecord, token: number): void {
+    record.owner = this.#worker.w
+    record.token = token
+    record.due = null
+    this.taken.push(record)
   }
 
   #nextToken(): number {
@@ -157,7 +166,7 @@ class Round {
       for (const head of heads) if (head.n < (first?.n ?? below)) first = head
       const record = first?.shift()
       if (!record) return
-      if (this.#isStartable(record)) yield { ...contenderOf(record), record }
+      if (this.#isStartable(record)) yield { record, ...contenderOf(record) }
     }
   }
 }

@@ -27,7 +27,7 @@ export class Reading {
   find(ref: { readonly n: number } | { readonly id: string }): Found {
     const { sql } = this.#tx
     const record = 'n' in ref ? sql.saga.get(ref.n) : sql.sagaById.get(ref.id)
-    if (record) return { saga: { ...this.#row(record), chunks: sql.chunks.all(record.n) } }
+    if (record) return { saga: { row: this.#row(record), chunks: sql.chunks.all(record.n) } }
     const left = 'id' in ref ? sql.tombstone.get(ref.id) : undefined
     if (!left) return undefined
     const status = statuses[left.status] === 'committed' ? 'committed' : 'rolled_back'

@@ -11,24 +11,25 @@ import type { Database as Driver } from 'better-sqlite3'
 export const sagaColumns =
   'n, id, d, status, stage, stuck, late, exclusive, awake, token, submitted_at, ended_at, place, keys, owner, due, deadline'
 
+/** A copy of a row: whoever read it may bring it up to date. */
 export interface SagaRecord {
   readonly n: number
   readonly id: string
-  readonly d: number
-  readonly status: number
-  readonly stage: number
-  readonly stuck: number
-  readonly late: number
-  readonly exclusive: number
-  readonly awake: number
-  readonly token: number
-  readonly submitted_at: number
-  readonly ended_at: number | null
-  readonly place: number | null
-  readonly keys: string | null
-  readonly owner: number | null
-  readonly due: number | null
-  readonly deadline: number | null
+  d: number
+  status: number
+  stage: number
+  stuck: number
+  late: number
+  exclusive: number
+  awake: number
+  token: number
+  submitted_at: number
+  ended_at: number | null
+  place: number | null
+  keys: string | null
+  owner: number | null
+  due: number | null
+  deadline: number | null
 }
 
 export interface Counters {

@@ -53,11 +53,22 @@ export function submit(tx: Transaction, reader: Reader): WireResult {
   const saga = { n, d, keys, stage: 'waiting', stuck: false } as const
   const { start } = write
   const worker = start && tx.starter(start.worker, d)
-  if (worker && tx.admission.judge(saga) === 'start') return begin(tx, write, start, worker, { d, keys })
+  if (worker && tx.admission.judge(saga) === 'start') return begin(tx, write, start, worker, d, keys)
   const place = keys === null ? waits : tx.admission.placeOf(saga)
   const awake = keys !== null && tx.admission.judgeKeys(saga) !== 'wait' ? 1 : 0
-  const row = { status: 0, stage: waitingStage, stuck: 0, late: 0, awake, token: 0, place, owner: null }
-  if (!insert(tx, write, { ...row, d, keys }, write.entries)) return answerAgain(tx, write)
+  const row = {
+    d,
+    keys,
+    status: 0,
+    stage: waitingStage,
+    stuck: 0,
+    late: 0,
+    awake,
+    token: 0,
+    place,
+    owner: null,
+  }
+  if (!insert(tx, write, row, write.entries)) return answerAgain(tx, write)
   return { n, token: 0 }
 }
 
@@ -90,27 +101,19 @@ function begin(
   write: WireSubmit,
   { entries, summary }: WireStart,
   worker: KnownWorker,
-  saga: Pick<NewRow, 'd' | 'keys'>,
+  d: number,
+  keys: readonly string[] | null,
 ): WireResult {
   const counters = tx.counters()
   const token = counters.token + 1
   const { status, stuck, late } = summary
-  const row = {
-    ...saga,
-    status,
-    stage: holdingStage,
-    stuck,
-    late,
-    awake: 0,
-    token,
-    place: holds,
-    owner: worker.w,
-  }
+  const owner = worker.w
+  const row = { d, keys, status, stage: holdingStage, stuck, late, awake: 0, token, place: holds, owner }
   if (!insert(tx, write, row, joined(write.entries, entries))) return answerAgain(tx, write)
   counters.token = token
   const { n } = counters
   if (summary.stage === doneStage || summary.dueIn !== null) {
-    summarise(tx, tx.row(n), summary, { at: write.at, isForeign: false, keys: saga.keys })
+    summarise(tx, tx.row(n), summary, { at: write.at, isForeign: false, keys })
   }
   return { n, token }
 }
