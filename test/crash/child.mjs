@@ -4,7 +4,7 @@
  *   node child.mjs '{ "file", "ledger", "saga", "dieAt"?, "signal"?, "thread"?, "drain"? }'
  *
  * Its stdout is the report: a JSON line for each boundary it dies at, for the acknowledgement of the submit, for the end of the saga,
- * and at last for how many boundaries there were. All of it is written synchronously.
+ * and at last for the boundaries that it passed. All of it is written synchronously.
  */
 import { writeSync } from 'node:fs'
 import { ClosedError, Orchestrator } from 'backstep'
@@ -24,10 +24,10 @@ const {
 } = JSON.parse(process.argv[2])
 const report = (line) => writeSync(1, `${JSON.stringify(line)}\n`)
 
-let count = 0
+const trail = []
 function point(where) {
-  if (++count !== dieAt) return
-  report({ diedAt: count, where })
+  if (trail.push(where) !== dieAt) return
+  report({ diedAt: dieAt, where })
   process.kill(process.pid, signal)
 }
 
@@ -49,4 +49,4 @@ try {
   report({ closed: true })
 }
 await orchestrator.close()
-report({ boundaries: count })
+report({ trail })

@@ -2,16 +2,86 @@
  * A small saga killed at every write boundary and around every effect, in a real process. The larger ones, pairs of kills, and
  * SIGTERM throughout are in crash.long.ts.
  */
-import { describe, expect, test } from 'vitest'
-import { runCase, runCases, upTo } from './matrix.js'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { runCase, runCases, upTo, type Verdict } from './matrix.js'
 
-describe('killed at every boundary', () => {
-  test('scenario 17: SIGKILL at every boundary of a saga that rolls back', async () => {
-    const dry = await runCase({ saga: 'small', dieAt: [] })
-    expect(dry.wrong).toEqual([])
-    expect(dry.boundaries).toBeGreaterThan(30)
-    const verdicts = await runCases(upTo(dry.boundaries).map((at) => ({ saga: 'small', dieAt: [at] })))
-    expect(verdicts.flatMap(({ wrong }) => wrong)).toEqual([])
-    expect(verdicts).toHaveLength(dry.boundaries)
-  }, 120_000)
+/** A run in which nobody dies: what the boundaries are. */
+const dry: Record<string, Verdict> = {}
+beforeAll(async () => {
+  for (const saga of ['small', 'committing'] as const) dry[saga] = await runCase({ saga, dieAt: [] })
+}, 60_000)
+
+test('scenario 17: SIGKILL at every boundary of a small saga that rolls back', async () => {
+  expect(dry['small']?.wrong).toEqual([])
+  const count = dry['small']?.trail.length ?? 0
+  expect(count).toBeGreaterThan(30)
+  const verdicts = await runCases(upTo(count).map((at) => ({ saga: 'small', dieAt: [at] })))
+  expect(verdicts.flatMap(({ wrong }) => wrong)).toEqual([])
+  expect(verdicts).toHaveLength(count)
+}, 120_000)
+
+test('scenario 18: SIGKILL, and again during the recovery', async () => {
+  const cases = [
+    [3, 2],
+    [8, 4],
+    [12, 9],
+    [20, 6],
+    [30, 3],
+  ]
+  const verdicts = await runCases(cases.map((dieAt) => ({ saga: 'small', dieAt })))
+  expect(verdicts.flatMap(({ wrong }) => wrong)).toEqual([])
+}, 60_000)
+
+describe('scenario 19: between an effect and its record', () => {
+  /** The place of this boundary in the dry run, from 1. */
+  function boundary(saga: 'small' | 'committing', where: string, after = 0): number {
+    const at = dry[saga]?.trail.indexOf(where, after) ?? -1
+    expect(at).toBeGreaterThanOrEqual(0)
+    return at + 1
+  }
+
+  test('scenario 19: it is called again, with the same key', async () => {
+    const at = boundary('small', 'after committed of seat')
+    const { wrong, lines } = await runCase({ saga: 'small', dieAt: [at] })
+    expect(wrong).toEqual([])
+    const calls = lines.filter(
+      ({ step, direction, outcome }) => `${step} ${direction} ${outcome}` === 'seat commit begun',
+    )
+    expect(calls.map(({ attempt }) => attempt)).toEqual([1, 2])
+    expect(new Set(calls.map(({ key }) => key)).size).toBe(1)
+    expect(new Set(calls.map(({ pid }) => pid)).size).toBe(2)
+  })
+
+  test('scenario 19: between the last commit and the end of the saga: it ends committed', async () => {
+    const first = boundary('committing', 'after committed of payment')
+    for (const at of [first, first + 1, first + 2]) {
+      expect((await runCase({ saga: 'committing', dieAt: [at] })).wrong).toEqual([])
+    }
+  })
+
+  test('scenario 19: between the decision to go back and the first rollback: never forward again', async () => {
+    const rejected = boundary('small', 'after rejected of charge')
+    const decided = boundary('small', 'after a write', rejected)
+    const { wrong, lines, journal } = await runCase({ saga: 'small', dieAt: [decided] })
+    expect(wrong).toEqual([])
+    const turned = journal.findIndex(({ type }) => type === 'rolling_back')
+    expect(journal.slice(turned).filter(({ type }) => type === 'committed')).toEqual([])
+    const last = lines.findLastIndex(({ direction }) => direction === 'commit')
+    expect(lines.findIndex(({ direction }) => direction === 'rollback')).toBeGreaterThan(last)
+  })
 })
+
+test('scenario 20: SIGTERM in place of SIGKILL: the same ends, and a shutdown marks nothing as failed', async () => {
+  const count = dry['small']?.trail.length ?? 0
+  const every = upTo(count).filter((at) => at % 5 === 1)
+  const cases = every.map((at) => ({ saga: 'small', dieAt: [at], signal: 'SIGTERM' }) as const)
+  const verdicts = await runCases(cases)
+  expect(verdicts.flatMap(({ wrong }) => wrong)).toEqual([])
+  for (const { journal } of verdicts) {
+    expect(journal.filter((entry) => entry.type === 'failed' && entry.cause === 'crash')).toEqual([])
+    expect(journal.find(({ type }) => type === 'rolling_back')).toMatchObject({
+      reason: 'rejected',
+      step: 'charge',
+    })
+  }
+}, 120_000)

@@ -51,48 +51,56 @@ const delays = [
   [10, 10],
 ] as const
 
-describe('scenario 10b: two members of a parallel group', () => {
-  for (const a of endings) {
-    for (const b of endings) {
-      test(`scenario 10b: one ${a}, the other ${b}, in every order`, async () => {
-        for (const [first, second] of delays) {
-          const clock = new FakeClock()
-          const ledger = new MemoryLedger()
-          const memory = memoryStore({ now: clock.now })
-          const define = (pid: number) =>
-            saga('group')
-              .step('before', {
-                commit: (context) => {
-                  ledger.write(context, 'begun', pid)
-                  ledger.write(context, 'committed', pid)
-                },
-                rollback: (context) => {
-                  ledger.write(context, 'begun', pid)
-                  ledger.write(context, 'rolled_back', pid)
-                },
-              })
-              .parallel({ a: member(clock, ledger, a, first, pid), b: member(clock, ledger, b, second, pid) })
-          const definition = define(1)
-          let { orchestrator } = await stage({ clock, store: memory, sagas: [definition], grace: 50 })
-          await clock.until(orchestrator.submit(definition, undefined, { id: 'a' }))
-          if (a === 'dies' || b === 'dies') {
-            await clock.advance(Math.max(first, second) + 5)
-            // As if it had died: it has left, and whatever it still writes changes nothing.
-            const [worker] = (await orchestrator.health()).workers
-            await memory.apply([{ type: 'leave', worker: worker?.worker ?? '' }])
-            ;({ orchestrator } = await stage({ clock, store: memory, sagas: [define(2)], grace: 50 }))
-          }
-          await clock.when(async () => (await orchestrator.get('a'))?.endedAt !== null)
-          const wanted = [a, b].every((how) => how === 'commits' || how === 'dies')
-            ? 'committed'
-            : 'rolled_back'
-          expect((await orchestrator.get('a'))?.status).toBe(wanted)
-          expect(await judgeSaga(orchestrator, 'a', ledger.lines)).toEqual([])
-          expect(settledFirst(await journalWords(orchestrator, 'a'))).toBe(true)
-        }
-      })
-    }
+/** A step before the group, and the group: `pid` stands for the process that runs it. */
+function groupOf(
+  clock: FakeClock,
+  ledger: MemoryLedger,
+  ends: readonly Ending[],
+  delay: readonly number[],
+  pid: number,
+) {
+  const [a = 'commits', b = 'commits'] = ends
+  const [first = 0, second = 0] = delay
+  const write = (outcome: 'committed' | 'rolled_back') => (context: Context) => {
+    ledger.write(context, 'begun', pid)
+    ledger.write(context, outcome, pid)
   }
+  return saga('group')
+    .step('before', { commit: write('committed'), rollback: write('rolled_back') })
+    .parallel({ a: member(clock, ledger, a, first, pid), b: member(clock, ledger, b, second, pid) })
+}
+
+/** Runs it to its end; where a member dies, its process is gone then, and another one takes over. */
+async function endedGroup(ends: readonly Ending[], delay: readonly number[]) {
+  const clock = new FakeClock()
+  const ledger = new MemoryLedger()
+  const memory = memoryStore({ now: clock.now })
+  const define = (pid: number) => groupOf(clock, ledger, ends, delay, pid)
+  const definition = define(1)
+  let { orchestrator } = await stage({ clock, store: memory, sagas: [definition], grace: 50 })
+  await clock.until(orchestrator.submit(definition, undefined, { id: 'a' }))
+  if (ends.includes('dies')) {
+    await clock.advance(Math.max(...delay) + 5)
+    // As if it had died: it has left, and whatever it still writes changes nothing.
+    const [worker] = (await orchestrator.health()).workers
+    await memory.apply([{ type: 'leave', worker: worker?.worker ?? '' }])
+    ;({ orchestrator } = await stage({ clock, store: memory, sagas: [define(2)], grace: 50 }))
+  }
+  await clock.when(async () => (await orchestrator.get('a'))?.endedAt !== null)
+  return { orchestrator, lines: ledger.lines }
+}
+
+describe('scenario 10b: two members of a parallel group', () => {
+  const pairs = endings.flatMap((a) => endings.map((b) => [a, b] as const))
+  test.each(pairs)('scenario 10b: one %s, the other %s, in every order', async (a, b) => {
+    const stands = [a, b].every((how) => how === 'commits' || how === 'dies')
+    for (const delay of delays) {
+      const { orchestrator, lines } = await endedGroup([a, b], delay)
+      expect((await orchestrator.get('a'))?.status).toBe(stands ? 'committed' : 'rolled_back')
+      expect(await judgeSaga(orchestrator, 'a', lines)).toEqual([])
+      expect(settledFirst(await journalWords(orchestrator, 'a'))).toBe(true)
+    }
+  })
 })
 
 /** No rollback begins while a member's commit is open. */

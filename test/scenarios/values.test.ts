@@ -51,6 +51,7 @@ const unstorable: Record<string, [make: () => unknown, where: RegExp]> = {
   'a revoked Proxy': [() => revoked(), /output/],
   'a then that throws': [
     () => ({
+      // biome-ignore lint/suspicious/noThenProperty: it is what is tested
       get then(): never {
         throw new Error('no')
       },
@@ -58,7 +59,8 @@ const unstorable: Record<string, [make: () => unknown, where: RegExp]> = {
     /output\.then/,
   ],
   'a Symbol': [() => Symbol('s'), /output/],
-  'a hole': [() => [1, , 3], /output\[1\]/], // biome-ignore lint/suspicious/noSparseArray: it is what is tested
+  // biome-ignore lint/suspicious/noSparseArray: it is what is tested
+  'a hole': [() => [1, , 3], /output\[1\]/],
 }
 
 const storable: Record<string, [given: unknown, stored: unknown]> = {

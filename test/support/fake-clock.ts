@@ -2,6 +2,7 @@
  * A clock for tests: time moves only when a test says so, chance is seeded, ids are counted.
  *
  * Invariants
+ * - The time is a whole number of ms, as that of Date.now.
  * - A timer fires at its time, never before, in order of time and then of setting; `soon` runs in a turn of its own.
  * - Between two timers everything that is ready has run: whoever advances the clock sees a process at rest.
  * - It drives memory stores (given `now`) and user functions that wait by `sleep`; it knows nothing of real I/O.
@@ -43,7 +44,7 @@ export class FakeClock implements Clock {
 
   readonly timer = (ms: number, fire: () => void): Timer => {
     if (Number.isNaN(ms)) throw new TypeError('a timer of NaN ms would fire at once')
-    const pending: Pending = { at: this.#now + Math.max(0, ms), order: ++this.#order, fire }
+    const pending: Pending = { at: Math.ceil(this.#now + Math.max(0, ms)), order: ++this.#order, fire }
     this.#timers.push(pending)
     return {
       cancel: () => {
@@ -81,7 +82,7 @@ export class FakeClock implements Clock {
 
   /** Moves the time on by so many ms, firing what is due on the way. */
   async advance(ms: number): Promise<void> {
-    const end = this.#now + ms
+    const end = Math.ceil(this.#now + ms)
     await this.settle()
     for (let next = this.#first(); next && next.at <= end; next = this.#first()) await this.#fire(next)
     this.#now = end

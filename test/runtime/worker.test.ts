@@ -1,0 +1,267 @@
+/**
+ * The worker: places, suspects, and how often it asks.
+ */
+import { memoryStore, type Store, saga } from 'backstep'
+import { describe, expect, test } from 'vitest'
+import type { Result, Write } from '#dist/store/store.js'
+import { deferred, journalWords, stage } from '../support/bench.js'
+import { FakeClock } from '../support/fake-clock.js'
+import { wrapStore } from '../support/wrapped-store.mjs'
+
+const never = (): Promise<never> => new Promise(() => {})
+
+function counting(store: Store): { store: Store; flushes: () => number } {
+  let flushes = 0
+  const wrapped = wrapStore(store, {
+    apply: (writes: readonly Write[]): Promise<readonly Result[]> => {
+      flushes++
+      return store.apply(writes)
+    },
+  })
+  return { store: wrapped, flushes: () => flushes }
+}
+
+describe('how often it asks', () => {
+  test('with all places taken and sagas due, as seldom as when idle', async () => {
+    const clock = new FakeClock()
+    const memory = memoryStore({ now: clock.now })
+    const { store, flushes } = counting(memory)
+    const definition = saga<string>('busy', { keys: () => [] }).step('one', {
+      commit: ({ input, attempt }) => {
+        if (input === 'parks' && attempt === 1) throw new Error('not now')
+        return never()
+      },
+      rollback: () => {},
+      retry: { attempts: 2, min: 1_000, max: 1_000 },
+      timeout: '1h',
+    })
+    const { orchestrator } = await stage({ clock, store, sagas: [definition], concurrency: 1 })
+    await clock.until(orchestrator.submit(definition, 'parks', { id: 'a' }))
+    await clock.advance(500)
+    await clock.until(orchestrator.submit(definition, 'stays', { id: 'b' }))
+    await clock.advance(2_000)
+    const before = flushes()
+    await clock.advance(10_000)
+    expect(flushes() - before).toBeLessThan(10_000 / 100 + 10)
+  })
+
+  test('a saga that is parked is taken up at its time, not at the next poll', async () => {
+    const clock = new FakeClock()
+    const calls: number[] = []
+    const definition = saga('parks').step('one', {
+      commit: ({ attempt }) => {
+        calls.push(clock.monotonic())
+        if (attempt < 4) throw new Error('not now')
+      },
+      rollback: () => {},
+      retry: { attempts: 4, min: 37, max: 37 },
+    })
+    const { orchestrator } = await stage({ clock, sagas: [definition] })
+    await clock.until(orchestrator.run(definition))
+    const gaps = calls.slice(1).map((at, i) => at - (calls[i] ?? 0))
+    expect(gaps).toEqual([37, 37, 37])
+  })
+
+  test('a place that is given back is taken in the same flush', async () => {
+    const clock = new FakeClock()
+    const { store, flushes } = counting(memoryStore({ now: clock.now }))
+    const definition = saga('serial').step('one', { commit: () => 1, rollback: () => {} })
+    const { orchestrator } = await stage({ clock, store, sagas: [definition] })
+    const gate = saga('gate').step('one', { commit: () => clock.sleep(50), rollback: () => {} })
+    const first = orchestrator.run(gate)
+    await clock.settle()
+    const runs = Array.from({ length: 100 }, () => orchestrator.run(definition))
+    await clock.settle()
+    const before = flushes()
+    const start = clock.monotonic()
+    await clock.until(Promise.all([first, ...runs]))
+    expect(clock.monotonic() - start).toBeLessThanOrEqual(100)
+    // One that ends and claims, one with the intent.
+    expect(flushes() - before).toBeLessThan(2 * 100 + 10)
+  })
+})
+
+describe('concurrency', () => {
+  test('is never exceeded, whatever comes from where', async () => {
+    const clock = new FakeClock({ seed: 3 })
+    const memory = memoryStore({ now: clock.now })
+    let now = 0
+    let most = 0
+    const definition = saga('many', { keys: () => [] }).step('one', {
+      commit: async ({ attempt }) => {
+        most = Math.max(most, ++now)
+        await clock.sleep(clock.random() * 20)
+        now--
+        if (attempt === 1 && clock.random() < 0.3) throw new Error('again')
+      },
+      rollback: () => {},
+      retry: { attempts: 2, min: 1, max: 30 },
+    })
+    const { orchestrator } = await stage({ clock, store: memory, sagas: [definition], concurrency: 5 })
+    const beside = await stage({ clock, store: memory, work: false })
+    const runs: Promise<unknown>[] = []
+    for (let i = 0; i < 300; i++) {
+      const from = clock.random() < 0.5 ? orchestrator : beside.orchestrator
+      runs.push(from.run(definition).catch(() => {}))
+      if (i % 7 === 0) await clock.advance(clock.random() * 10)
+    }
+    await clock.until(Promise.all(runs))
+    expect(most).toBe(5)
+  })
+})
+
+describe('a suspect: its step has been open at two crashes', () => {
+  /** Leaves `id` behind as a process would that died twice in its step. */
+  async function diedTwice(
+    clock: FakeClock,
+    memory: Store,
+    definition: ReturnType<typeof poisonOf>['definition'],
+    id: string,
+  ) {
+    for (let i = 0; i < 2; i++) {
+      const { orchestrator } = await stage({ clock, store: memory, sagas: [definition] })
+      if (i === 0) await clock.until(orchestrator.submit(definition, id, { id }))
+      await clock.when(async () => {
+        const step = (await orchestrator.get(id))?.steps[0]
+        return step?.commit === 'open' && step.commitAttempts === i + 1
+      })
+      const { workers } = await orchestrator.health()
+      for (const { worker, alive } of workers) if (alive) await memory.apply([{ type: 'leave', worker }])
+    }
+  }
+
+  function poisonOf(clock: FakeClock) {
+    const together: string[][] = []
+    const running = new Set<string>()
+    let mode: 'hangs' | 'runs' = 'hangs'
+    const definition = saga<string>('mixed', { keys: () => [] }).step('one', {
+      commit: async ({ input }) => {
+        if (mode === 'hangs') return never()
+        running.add(input)
+        together.push([...running])
+        await clock.sleep(50)
+        running.delete(input)
+      },
+      rollback: () => {},
+      retry: { attempts: 1, min: 10, max: 10 },
+      timeout: '1h',
+    })
+    return { definition, together, heal: () => (mode = 'runs') }
+  }
+
+  test('runs with nothing beside it, and those that come meanwhile wait for it', async () => {
+    const clock = new FakeClock()
+    const memory = memoryStore({ now: clock.now })
+    const { definition, together, heal } = poisonOf(clock)
+    await diedTwice(clock, memory, definition, 'poison')
+    heal()
+    const beside = await stage({ clock, store: memory, work: false })
+    for (let i = 0; i < 5; i++)
+      await clock.until(beside.orchestrator.submit(definition, `early-${i}`, { id: `early-${i}` }))
+    const { orchestrator } = await stage({ clock, store: memory, sagas: [definition] })
+    const runs: Promise<unknown>[] = []
+    for (let i = 0; i < 40; i++) {
+      runs.push(orchestrator.run(definition, `late-${i}`, { id: `late-${i}` }))
+      await clock.advance(5)
+    }
+    await clock.until(Promise.all(runs))
+    expect((await orchestrator.get('poison'))?.status).toBe('committed')
+    expect(together.filter((those) => those.includes('poison'))).toEqual([['poison']])
+    expect(together.some((those) => those.length > 3)).toBe(true)
+  })
+
+  test('noticed before its turn, it still counts its crash, and still waits', async () => {
+    const clock = new FakeClock()
+    const memory = memoryStore({ now: clock.now })
+    const { definition, together, heal } = poisonOf(clock)
+    await diedTwice(clock, memory, definition, 'poison')
+    heal()
+    const beside = await stage({ clock, store: memory, work: false })
+    await clock.until(beside.orchestrator.submit(definition, 'innocent', { id: 'innocent' }))
+    const { orchestrator } = await stage({ clock, store: memory, sagas: [definition] })
+    await clock.advance(10)
+    await clock.until(beside.orchestrator.retryNow('poison'))
+    await clock.when(async () => (await orchestrator.get('poison'))?.status === 'committed')
+    expect(together.filter((those) => those.length > 1)).toEqual([])
+    const journal = (await orchestrator.journal('poison')) ?? []
+    expect(journal.filter((entry) => entry.type === 'failed').at(-1)).toMatchObject({
+      cause: 'crash',
+      crashes: 2,
+    })
+  })
+
+  test('a third crash turns it back: crash_loop', async () => {
+    const clock = new FakeClock()
+    const memory = memoryStore({ now: clock.now })
+    const { definition } = poisonOf(clock)
+    await diedTwice(clock, memory, definition, 'poison')
+    const third = await stage({ clock, store: memory, sagas: [definition] })
+    await clock.when(async () => (await third.orchestrator.get('poison'))?.steps[0]?.commitAttempts === 3)
+    for (const { worker } of (await third.orchestrator.health()).workers)
+      await memory.apply([{ type: 'leave', worker }])
+    const last = await stage({ clock, store: memory, sagas: [definition] })
+    await clock.when(async () => (await last.orchestrator.get('poison'))?.status === 'rolled_back')
+    expect((await last.orchestrator.get('poison'))?.wayBack).toMatchObject({
+      reason: 'crash_loop',
+      step: 'one',
+    })
+    expect(await journalWords(last.orchestrator, 'poison')).toContain('undo-started')
+  })
+})
+
+describe('waiting for the end of sagas', () => {
+  test('that another process ends, also where this one had begun them', async () => {
+    const clock = new FakeClock()
+    const memory = memoryStore({ now: clock.now })
+    const gate = deferred<string>()
+    const make = (commit: () => unknown) =>
+      saga('shared').step('one', {
+        commit: ({ attempt }) => {
+          if (attempt === 1) throw new Error('not here')
+          return commit() as string
+        },
+        rollback: () => {},
+        retry: { attempts: 2, min: 1_000 },
+      })
+    const first = await stage({ clock, store: memory, sagas: [make(() => 'first')] })
+    const run = first.orchestrator.run(
+      make(() => 'first'),
+      undefined,
+      { id: 'a' },
+    )
+    const handle = await clock.until(
+      first.orchestrator.submit(
+        make(() => 'first'),
+        undefined,
+        { id: 'a' },
+      ),
+    )
+    await clock.advance(100)
+    const second = await stage({ clock, store: memory, sagas: [make(() => gate.promise)] })
+    // The first one is frozen for the store: it has left, without knowing.
+    const mine = (await second.orchestrator.health()).workers[0]
+    await memory.apply([{ type: 'leave', worker: mine?.worker ?? '' }])
+    gate.resolve('second')
+    expect(await clock.until(run)).toMatchObject({ one: expect.stringMatching(/first|second/) })
+    expect(await clock.until(handle.outcome())).toMatchObject({ status: 'committed' })
+  })
+
+  test('that are pruned before anybody looked: the end is known, the outputs are gone', async () => {
+    const clock = new FakeClock()
+    const memory = memoryStore({ now: clock.now })
+    const definition = saga('pruned').step('one', { commit: () => 1, rollback: () => {} })
+    const waiting = await stage({ clock, store: memory, work: false })
+    const run = waiting.orchestrator.run(definition, undefined, { id: 'a' })
+    const handle = await clock.until(waiting.orchestrator.submit(definition, undefined, { id: 'a' }))
+    const worker = await stage({ clock, store: memory, sagas: [definition] })
+    await clock.settle()
+    const deadline = clock.monotonic() + 60_000
+    while ((await worker.orchestrator.get('a'))?.endedAt === null) await clock.settle()
+    // A moment later, so that it ended before now, and long before anybody looks.
+    await clock.advance(1)
+    expect(await clock.until(worker.orchestrator.prune({ olderThan: 0 }))).toBe(1)
+    expect(await clock.until(run)).toEqual({})
+    expect(await clock.until(handle.outcome())).toMatchObject({ status: 'committed' })
+    expect(clock.monotonic()).toBeLessThan(deadline)
+  })
+})
