@@ -231,6 +231,7 @@ export interface Store {
   /** What a waiting saga waits for, the most telling first; at most `limit`. */
   obstacles(n: number, limit: number): Promise<readonly Obstacle[]>
   definitions(name: string): Promise<readonly DefinitionRef[]>
-  health(): Promise<Health>
+  /** `thorough` also checks that what is stored is whole, which reads all of it. */
+  health(thorough?: boolean): Promise<Health>
   close(): Promise<void>
 }

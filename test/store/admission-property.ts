@@ -98,6 +98,7 @@ export class History {
       expect(this.#model.overlaps()).toEqual([])
     }
     await this.#settle()
+    expect((await this.#desk.store.health(true)).problems).toEqual([])
   }
 
   #name(i: number): string {

@@ -263,6 +263,36 @@ async function readDamaged(path: string, expected: ReadonlyMap<string, StoredSag
   return reported
 }
 
+describe('a thorough look', () => {
+  const damages = {
+    'journals with a gap: 1': 'DELETE FROM journal WHERE n = 1 AND seq = 1',
+    'sagas without a journal: 2': 'DELETE FROM journal WHERE n = 2',
+    'journals without a saga: 3': 'DELETE FROM sagas WHERE n = 3; DELETE FROM wants WHERE n = 3',
+    'keys that two sagas hold: 1': "INSERT INTO wants VALUES ('a', 0, 2)",
+    'unfinished sagas that miss a key, or ended ones that kept one: 1': "DELETE FROM wants WHERE key = 'a'",
+    'counters that differ from what they count: 0': 'UPDATE counters SET exclusive = 5',
+  }
+  it('finds nothing in a good store, and each kind of damage', async () => {
+    const path = await newPath()
+    const store = await openStore(path)
+    const desk = new Desk(store)
+    await desk.join('w')
+    const first = await desk.submit({ keys: ['a'], start: 'w' })
+    await desk.submit({ keys: ['b'], start: 'w' })
+    await desk.submit({ keys: ['c'] })
+    await desk.add(first)
+    await desk.add(first)
+    expect((await store.health(true)).problems).toEqual([])
+    await store.close()
+    for (const [problem, sql] of Object.entries(damages)) {
+      const copy = await newPath()
+      copyFileSync(path, copy)
+      fileOf(copy, sql)
+      expect((await (await openStore(copy, {})).health(true)).problems).toContain(problem)
+    }
+  })
+})
+
 describe('a file that goes away while it is open', () => {
   it('deleted: nothing is acknowledged any more', async () => {
     const path = await newPath()

@@ -92,8 +92,8 @@ export class Database {
     return this.#read(({ reading }) => reading.definitions(name))
   }
 
-  health(): Health {
-    return this.#read(({ reading, connection }) => reading.health(connection))
+  health(thorough: boolean): Health {
+    return this.#read(({ reading, connection }) => reading.health(connection, thorough))
   }
 
   close(): void {
@@ -154,8 +154,8 @@ export class Database {
       tx.finish()
       return results
     } catch (error) {
-      connection.rollback()
       tx.forget()
+      connection.rollback()
       if (isCareful || isStoreWide(error)) throw error
       return undefined
     }
@@ -163,7 +163,7 @@ export class Database {
 
   #applyCarefully(connection: Connection, tx: Transaction, reader: Reader): WireResult {
     const { db } = connection
-    const counters = { ...tx.counters() }
+    const before = tx.mark()
     db.exec('SAVEPOINT one')
     try {
       const result = applyOne(tx, reader)
@@ -173,7 +173,7 @@ export class Database {
       if (isStoreWide(error)) throw error
       db.exec('ROLLBACK TO one')
       db.exec('RELEASE one')
-      tx.undo(counters)
+      tx.undo(before)
       return { refused: error instanceof Error ? error.message : String(error) }
     }
   }
@@ -182,6 +182,7 @@ export class Database {
 /** One snapshot. */
 function readOnce<T>(open: Open, action: (open: Open) => T): T {
   const { tx, connection } = open
+  connection.checkFile()
   connection.db.exec('BEGIN')
   try {
     tx.counters()

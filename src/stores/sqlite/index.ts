@@ -4,6 +4,7 @@
  * Invariant
  * - Nothing of a driver is loaded until a store is opened.
  */
+import { resolve } from 'node:path'
 import { BadInputError } from '../../core/errors.js'
 import type { ListFilter, Result, Store, StoredSaga, Tombstone, Write } from '../../store/store.js'
 import { toResults, toSaga } from './answers.js'
@@ -37,7 +38,9 @@ export function sqliteStore(path: string, options: SqliteStoreOptions = {}): Sto
   const { thread = true, now } = options
   if (thread && now)
     throw new BadInputError('`now` cannot cross into a thread', 'pass { thread: false, now }')
-  return new SqliteStore(path, thread ? new ThreadBackend(path) : new InlineBackend(path, now ?? Date.now))
+  // Resolved now: what the process later changes its folder to must not matter.
+  const file = resolve(path)
+  return new SqliteStore(path, thread ? new ThreadBackend(file) : new InlineBackend(file, now ?? Date.now))
 }
 
 class SqliteStore implements Store {
@@ -99,8 +102,8 @@ class SqliteStore implements Store {
     return this.#ask({ type: 'definitions', name }, (definitions) => definitions)
   }
 
-  health() {
-    return this.#ask({ type: 'health' }, (health) => health)
+  health(thorough = false) {
+    return this.#ask({ type: 'health', thorough }, (health) => health)
   }
 
   async close(): Promise<void> {

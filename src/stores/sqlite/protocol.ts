@@ -17,7 +17,7 @@ export type Request =
   | { readonly type: 'owned'; readonly worker: string }
   | { readonly type: 'obstacles'; readonly n: number; readonly limit: number }
   | { readonly type: 'definitions'; readonly name: string }
-  | { readonly type: 'health' }
+  | { readonly type: 'health'; readonly thorough: boolean }
   | { readonly type: 'close' }
 
 /** What each request is answered with. */
@@ -71,7 +71,7 @@ export function handle(database: Database, request: Request): Replies[keyof Repl
     case 'definitions':
       return database.definitions(request.name)
     case 'health':
-      return database.health()
+      return database.health(request.thorough)
     case 'close':
       database.close()
       return undefined

@@ -8,6 +8,7 @@ import type { DefinitionRef, Health, ListFilter, Obstacle, SagaRow, Tombstone } 
 import type { WireSaga } from './answers.js'
 import { doneStage, rowOf, statuses, waitingStage } from './codes.js'
 import type { Connection } from './connection.js'
+import { inconsistencies } from './inspection.js'
 import { contenderOf } from './lines.js'
 import { migrations } from './migrations.js'
 import { type SagaRecord, sagaColumns } from './statements.js'
@@ -78,7 +79,7 @@ export class Reading {
       .filter((ref) => ref.name === name)
   }
 
-  health(connection: Connection): Health {
+  health(connection: Connection, thorough: boolean): Health {
     const { sql, registry } = this.#tx
     const { committed, rolled_back } = this.#tx.counters()
     const counts = {
@@ -102,8 +103,11 @@ export class Reading {
       alive: registry.isAlive(worker),
       offers: [...worker.offers].map((d) => registry.definition(d).ref),
     }))
+    const problems = thorough
+      ? [...connection.problems(), ...inconsistencies(this.#db)]
+      : connection.problems()
     const engine = `SQLite ${connection.version}, WAL, synchronous=FULL`
-    return { engine, schema: migrations.length, counts, workers, problems: connection.problems() }
+    return { engine, schema: migrations.length, counts, workers, problems }
   }
 
   #row(record: SagaRecord): SagaRow {

@@ -14,6 +14,12 @@ import type { Liveness } from './liveness.js'
 import { type KnownDefinition, type KnownWorker, Registry } from './registry.js'
 import { type Counters, prepareAll, type SagaRecord, type Statements } from './statements.js'
 
+interface Mark {
+  readonly counters: Counters
+  readonly commits: number
+  readonly rollbacks: number
+}
+
 export class Transaction {
   readonly sql: Statements
   readonly registry: Registry
@@ -21,9 +27,8 @@ export class Transaction {
   readonly admission: Admission
   readonly liveness: Liveness
   readonly now: () => number
-  /** Side files to give back once it is known which way the transaction went. */
-  readonly afterCommit: (() => void)[] = []
-  readonly afterRollback: (() => void)[] = []
+  readonly #afterCommit: (() => void)[] = []
+  readonly #afterRollback: (() => void)[] = []
   #counters: Counters | undefined
   #changed = false
   /** Counts the claims, so that each begins with another kind of saga. */
@@ -104,25 +109,43 @@ export class Transaction {
   /** The commit has gone through. */
   finish(): void {
     this.#reset()
-    const actions = this.afterCommit.splice(0)
-    this.afterRollback.length = 0
-    for (const action of actions) action()
+    this.#afterRollback.length = 0
+    for (const action of this.#afterCommit.splice(0)) action()
   }
 
   /** It has not, or nobody knows. */
   forget(): void {
     this.#reset()
     this.registry.forget()
-    const actions = this.afterRollback.splice(0)
-    this.afterCommit.length = 0
-    for (const action of actions) action()
+    this.#afterCommit.length = 0
+    for (const action of this.#afterRollback.splice(0)) action()
+  }
+
+  /** What to go back to if one write fails. */
+  mark(): Mark {
+    return {
+      counters: { ...this.counters() },
+      commits: this.#afterCommit.length,
+      rollbacks: this.#afterRollback.length,
+    }
   }
 
   /** Back to before one write, whose savepoint has been rolled back. */
-  undo(counters: Counters): void {
+  undo({ counters, commits, rollbacks }: Mark): void {
     this.#counters = counters
     this.registry.forget()
     this.registry.refresh(counters.generation)
+    this.#afterCommit.length = commits
+    for (const action of this.#afterRollback.splice(rollbacks)) action()
+  }
+
+  /** Side files are given back once it is known which way the transaction went. */
+  onCommit(action: () => void): void {
+    this.#afterCommit.push(action)
+  }
+
+  onRollback(action: () => void): void {
+    this.#afterRollback.push(action)
   }
 
   /** Between flushes nothing is known: another process may write. */

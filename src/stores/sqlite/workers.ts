@@ -19,7 +19,7 @@ export function join(tx: Transaction, reader: Reader): WireResult {
   const known = tx.registry.worker(name)
   if (known && !tx.registry.isAlive(known)) return 'superseded'
   const w = known?.w ?? Number(tx.sql.insertWorker.run(name, leaseUntil).lastInsertRowid)
-  if (tx.liveness.hold(w)) tx.afterRollback.push(() => tx.liveness.release(w))
+  if (tx.liveness.hold(w)) tx.onRollback(() => tx.liveness.release(w))
   tx.sql.setLease.run(leaseUntil, w)
   tx.sql.deleteOffers.run(w)
   for (const d of offers) tx.sql.insertOffer.run(w, d)
@@ -47,7 +47,7 @@ export function leave(tx: Transaction, reader: Reader): WireResult {
   const known = tx.registry.worker(name)
   if (!known) return 'applied'
   bury(tx, known)
-  tx.afterCommit.push(() => tx.liveness.release(known.w))
+  tx.onCommit(() => tx.liveness.release(known.w))
   return 'applied'
 }
 
@@ -86,7 +86,7 @@ function bury(tx: Transaction, worker: KnownWorker): void {
   tx.sql.deleteNotices.run(w)
   for (const d of tx.registry.definitions.keys()) tx.sql.disownOverdue.run(d, tx.due(0), w)
   tx.raiseGeneration()
-  tx.afterCommit.push(() => tx.liveness.sweep(w))
+  tx.onCommit(() => tx.liveness.sweep(w))
 }
 
 /** A dead worker that owns nothing any more need not be remembered. */
