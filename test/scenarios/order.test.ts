@@ -4,7 +4,7 @@
 import { memoryStore, Orchestrator, saga } from 'backstep'
 import { sqliteStore } from 'backstep/sqlite'
 import { describe, expect, test } from 'vitest'
-import { stage } from '../support/bench.js'
+import { type Stage, stage } from '../support/bench.js'
 import { FakeClock } from '../support/fake-clock.js'
 import { judgeSaga, MemoryLedger, overlaps, startedOrder } from '../support/ledger.js'
 import { temporaryFile } from '../support/stores.js'
@@ -84,11 +84,11 @@ describe('scenario 39: random sagas over 50 keys, 16 at a time', () => {
         const ledger = new MemoryLedger()
         const definition = job(ledger, (ms) => clock.sleep(ms), clock.random)
         const all = jobs(400, clock.random)
-        const stages = []
+        const stages: Stage[] = []
         for (let i = 0; i < processes; i++)
           stages.push(await stage({ clock, store, sagas: [definition], concurrency: 16 }))
         const ends = [...all].map(([id, input], i) => {
-          const { orchestrator } = stages[i % processes] as (typeof stages)[number]
+          const { orchestrator } = stages[i % processes] as Stage
           return orchestrator.run(definition, input, { id }).catch(() => {})
         })
         await clock.until(Promise.all(ends), 1_000_000)
@@ -158,11 +158,11 @@ describe('scenario 38: serial sagas', () => {
     const store = memoryStore({ now: clock.now })
     const ledger = new MemoryLedger()
     const definition = serial(ledger, (ms) => clock.sleep(ms), clock.random)
-    const stages = []
+    const stages: Stage[] = []
     for (let i = 0; i < 3; i++) stages.push(await stage({ clock, store, sagas: [definition] }))
     const wanted: string[] = []
     for (let i = 0; i < 200; i++) {
-      const { orchestrator } = stages[Math.floor(clock.random() * 3)] as (typeof stages)[number]
+      const { orchestrator } = stages[Math.floor(clock.random() * 3)] as Stage
       wanted.push(`s${i}`)
       const submitted = orchestrator.submit(definition, i, { id: `s${i}` })
       // Awaited whenever the next call comes from another process.
