@@ -9,7 +9,7 @@
  */
 import { existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { Database as Driver, Options } from 'better-sqlite3'
+import type { Database as Driver, Options, Statement } from 'better-sqlite3'
 import { StoreError } from '../../core/errors.js'
 import { isBusy } from './failures.js'
 import { applicationId, migrations } from './migrations.js'
@@ -55,12 +55,18 @@ export class Connection {
   readonly db: Driver
   readonly path: string
   readonly version: string
+  readonly #begin: Statement
+  readonly #beginReading: Statement
+  readonly #commit: Statement
   readonly #file: { readonly dev: number; readonly ino: number }
 
   private constructor(db: Driver, path: string, version: string) {
     this.db = db
     this.path = path
     this.version = version
+    this.#begin = db.prepare('BEGIN IMMEDIATE')
+    this.#beginReading = db.prepare('BEGIN')
+    this.#commit = db.prepare('COMMIT')
     const { dev, ino } = statSync(path)
     this.#file = { dev, ino }
   }
@@ -83,7 +89,16 @@ export class Connection {
 
   /** Begins a transaction that may write at once, so that no read in it can be overtaken. Waits for other writers. */
   begin(): void {
-    retryBusy(() => this.db.exec('BEGIN IMMEDIATE'))
+    retryBusy(() => this.#begin.run())
+  }
+
+  /** Begins a snapshot to read from. */
+  beginReading(): void {
+    this.#beginReading.run()
+  }
+
+  commit(): void {
+    this.#commit.run()
   }
 
   rollback(): void {
@@ -117,6 +132,8 @@ export class Connection {
   close(): void {
     if (!this.db.open) return
     try {
+      // Not worth a wait: while another process holds the file, its own end tidies up.
+      this.db.pragma('busy_timeout = 0')
       this.db.pragma('wal_checkpoint(TRUNCATE)')
     } catch {
       // The commits are in the WAL, and synced: whoever opens the file next finds them.

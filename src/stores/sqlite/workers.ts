@@ -47,6 +47,7 @@ export function leave(tx: Transaction, reader: Reader): WireResult {
   const known = tx.registry.worker(name)
   if (!known) return 'applied'
   bury(tx, known)
+  forgetTheEmpty(tx)
   tx.onCommit(() => tx.liveness.release(known.w))
   return 'applied'
 }
