@@ -150,7 +150,7 @@ export class Database {
       }
       tx.saveCounters()
       connection.checkFile()
-      tx.sql.commit.run()
+      connection.commit()
       tx.finish()
       return results
     } catch (error) {
@@ -183,14 +183,14 @@ export class Database {
 function readOnce<T>(open: Open, action: (open: Open) => T): T {
   const { tx, connection } = open
   connection.checkFile()
-  connection.db.exec('BEGIN')
+  connection.beginReading()
   try {
     tx.counters()
     tx.registry.look()
     return action(open)
   } finally {
     tx.finish()
-    if (connection.db.inTransaction) connection.db.exec('COMMIT')
+    if (connection.db.inTransaction) connection.commit()
   }
 }
 

@@ -83,7 +83,6 @@ function sqlOf(db: Driver) {
 /** The flush as a whole. */
 function flushStatements({ run, rows }: Sql) {
   return {
-    commit: run('COMMIT'),
     counters: rows<Counters>(
       'SELECT n, token, exclusive, committed, rolled_back, pruned, generation FROM counters',
     ),
