@@ -85,7 +85,8 @@ export function processCheck({ workers }: Health): Check {
     return safe(`${processOf(worker)} (${names.join(', ') || 'nothing'}${offers.length > 5 ? ', …' : ''})`)
   })
   const more = alive.length > each.length ? ` and ${alive.length - each.length} more` : ''
-  const gone = dead > 0 ? `; ${dead} died, and what ${dead === 1 ? 'it' : 'they'} ran waits for others` : ''
+  const gone =
+    dead > 0 ? `; ${dead} died, and others take over what ${dead === 1 ? 'it' : 'they'} left unfinished` : ''
   const detail =
     alive.length === 0 ? 'none runs sagas now' : `${alive.length} alive: ${each.join(', ')}${more}`
   return { name: 'processes', ok: true, detail: detail + gone }
