@@ -2,7 +2,7 @@
  * Every error that Backstep throws, and the two that users throw at it.
  *
  * Invariants
- * - Each has a stable `code`; its message carries the ids; its `hint` says what to do next.
+ * - Each has a stable `code`; its message carries the ids; its `hint` says what to do next, where there is something to do.
  * - `Rejected` and `InDoubt` are told by a brand, not by their class: a step may have loaded another copy of this package.
  */
 import type { RollbackReason } from './entry.js'
@@ -108,12 +108,12 @@ export class SagaConflictError extends BackstepError {
   }
 }
 
-/** An operation that the saga's present state refuses. Codes `NOT_FOUND`, `ENDED`, `PAST_PIVOT`, `NOT_RESOLVABLE`, `NOT_REBINDABLE`. */
+/** An operation that the saga's present state refuses. Codes `NOT_FOUND`, `ENDED`, `PRUNED`, `PAST_PIVOT`, `NOT_RESOLVABLE`, `NOT_REBINDABLE`. */
 export class SagaStateError extends BackstepError {
   constructor(
     message: string,
     details: {
-      code: 'NOT_FOUND' | 'ENDED' | 'PAST_PIVOT' | 'NOT_RESOLVABLE' | 'NOT_REBINDABLE'
+      code: 'NOT_FOUND' | 'ENDED' | 'PRUNED' | 'PAST_PIVOT' | 'NOT_RESOLVABLE' | 'NOT_REBINDABLE'
       sagaId: string
       step?: string
       hint: string

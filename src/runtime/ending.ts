@@ -7,7 +7,12 @@ import { SagaRolledBackError } from '../core/errors.js'
 import { indexOf, outputsOf, rolledBackSteps, type State } from '../core/index.js'
 
 export type Outcome<Outputs = Readonly<Record<string, Json>>> =
-  | { readonly status: 'committed'; readonly outputs: Outputs }
+  | {
+      readonly status: 'committed'
+      readonly outputs: Outputs
+      /** The saga's id, if it was pruned: only its end is known, the outputs are gone. */
+      readonly pruned?: string
+    }
   | { readonly status: 'rolled_back'; readonly error: SagaRolledBackError }
 
 /** `thrown`: the errors that this process still remembers, by step. Without it they are rebuilt from the journal. */
@@ -63,6 +68,8 @@ const reasons = {
 function sentence(sagaId: string, state: State, cause: unknown): string {
   const { reason, step, message } = state.wayBack ?? { reason: 'rejected' as const }
   const who = step === undefined ? 'it' : `step ${step}`
+  const spared = step !== undefined && state.steps[indexOf(state.plan, step)]?.spared === true
+  if (spared) return `saga ${sagaId} was rolled back: ${who} never took effect, as its service says`
   const said = message ?? messageOf(cause)
   return `saga ${sagaId} was rolled back: ${who} ${reasons[reason]}${said ? `: ${said}` : ''}`
 }

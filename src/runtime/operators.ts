@@ -151,14 +151,14 @@ export class Operators {
     const { name } = saga.definition
     const known = (await this.#store.definitions(name)).filter((ref) => ref.version === version)
     const target = known.at(-1)
-    if (!target) {
+    if (!target && saga.stage !== 'done') {
       throw new BadInputError(
         `no process has offered ${name}@${version} yet`,
         'start a process that offers it, then rebind',
         { sagaId: id },
       )
     }
-    await this.#add(id, (state) => rebind(state, version, target.shape, by.actor))
+    await this.#add(id, (state) => rebind(state, version, target?.shape ?? '', by.actor))
   }
 
   /** Forgets ended sagas, but for a tombstone each. Returns how many. */

@@ -7,7 +7,13 @@
  */
 import { type Duration, duration, formatDuration } from '../core/duration.js'
 import type { Json } from '../core/entry.js'
-import { BadInputError, SagaRolledBackError, SagaUnfinishedError, StoreError } from '../core/errors.js'
+import {
+  BadInputError,
+  SagaRolledBackError,
+  SagaStateError,
+  SagaUnfinishedError,
+  StoreError,
+} from '../core/errors.js'
 import { isEnded, type State } from '../core/index.js'
 import {
   anonymous,
@@ -174,6 +180,7 @@ export class Orchestrator implements AsyncDisposable {
    * @example const trip = await orchestrator.run(bookTrip, { from: 'OSL', to: 'LIS' })
    * @throws SagaRolledBackError once everything is rolled back; its `cause` is the original error
    * @throws SagaUnfinishedError when `wait` is over; the saga goes on
+   * @throws SagaStateError (`PRUNED`) if a saga of this id has committed, and its outputs were pruned since
    * @throws BadInputError, SagaConflictError, StoreError, ClosedError
    */
   run(steps: readonly ListStep<undefined>[]): Promise<ListOutputs>
@@ -193,11 +200,12 @@ export class Orchestrator implements AsyncDisposable {
     options?: RunOptions,
   ): Promise<unknown> {
     const definition = definitionOf(given)
-    checkSubmitOptions(options, ['wait'])
+    checkSubmitOptions(options, 'run', ['wait'])
     const wait = options?.wait === undefined ? undefined : duration(options.wait, 'wait')
     const outcome = await this.#runToEnd(definition, input, options, wait)
-    if (outcome.status === 'committed') return outcome.outputs
-    throw outcome.error
+    if (outcome.status === 'rolled_back') throw outcome.error
+    if (outcome.pruned) throw pruned(outcome.pruned)
+    return outcome.outputs
   }
 
   /**
@@ -218,7 +226,7 @@ export class Orchestrator implements AsyncDisposable {
   ): Promise<SagaHandle<Together<Outputs>>>
   async submit(given: Definition, input?: unknown, options?: SubmitOptions): Promise<SagaHandle<unknown>> {
     const definition = definitionOf(given)
-    checkSubmitOptions(options)
+    checkSubmitOptions(options, 'submit')
     const stored = await this.#submitter.submit(definition, input, options)
     return { id: stored.id, outcome: () => this.#outcomeOf(stored) }
   }
@@ -419,9 +427,16 @@ function definitionOf(given: unknown): Definition {
   )
 }
 
+const pruned = (sagaId: string): SagaStateError =>
+  new SagaStateError(`saga ${sagaId} has committed, and its outputs were pruned since`, {
+    code: 'PRUNED',
+    sagaId,
+    hint: 'it must not run again; prune later, or keep the outputs that you need',
+  })
+
 /** A pruned saga has left its end, and nothing else. */
 function tombstoneOutcome({ id, tombstone }: Stored): Outcome {
-  if (tombstone?.status === 'committed') return { status: 'committed', outputs: {} }
+  if (tombstone?.status === 'committed') return { status: 'committed', outputs: {}, pruned: id }
   return {
     status: 'rolled_back',
     error: new SagaRolledBackError(`saga ${id} was rolled back; it was pruned since`, {

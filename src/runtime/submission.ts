@@ -93,9 +93,13 @@ export function submittedOf(
 
 export const submitOptionNames = ['id', 'deadline'] as const
 
-export function checkSubmitOptions(options: SubmitOptions | undefined, more: readonly string[] = []): void {
+export function checkSubmitOptions(
+  options: SubmitOptions | undefined,
+  where: string,
+  more: readonly string[] = [],
+): void {
   if (options === undefined) return
-  checkNames(options, [...submitOptionNames, ...more], 'submit')
+  checkNames(options, [...submitOptionNames, ...more], where)
   if (options.id !== undefined) checkId(options.id)
 }
 

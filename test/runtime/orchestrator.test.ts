@@ -194,7 +194,9 @@ describe('run', () => {
     expect(await clock.until(orchestrator.prune({ olderThan: '1s' }))).toBe(1)
     expect(await orchestrator.get('a')).toBeUndefined()
     const handle = await clock.until(orchestrator.submit(definition, 7, { id: 'a' }))
-    expect(await clock.until(handle.outcome())).toEqual({ status: 'committed', outputs: {} })
+    expect(await clock.until(handle.outcome())).toEqual({ status: 'committed', outputs: {}, pruned: 'a' })
+    const again = orchestrator.run(definition, 7, { id: 'a' })
+    await expect(clock.until(again)).rejects.toMatchObject({ code: 'PRUNED', sagaId: 'a' })
     await expect(clock.until(orchestrator.submit(definition, 8, { id: 'a' }))).rejects.toMatchObject({
       code: 'CONFLICT',
     })

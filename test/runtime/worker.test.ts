@@ -260,7 +260,7 @@ describe('waiting for the end of sagas', () => {
     // A moment later, so that it ended before now, and long before anybody looks.
     await clock.advance(1)
     expect(await clock.until(worker.orchestrator.prune({ olderThan: 0 }))).toBe(1)
-    expect(await clock.until(run)).toEqual({})
+    await expect(clock.until(run)).rejects.toMatchObject({ code: 'PRUNED' })
     expect(await clock.until(handle.outcome())).toMatchObject({ status: 'committed' })
     expect(clock.monotonic()).toBeLessThan(deadline)
   })

@@ -1,0 +1,52 @@
+/** The examples, as a newcomer runs them: each prints what its text promises. */
+import { execFileSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { beforeAll, expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const run = (...args: string[]): string =>
+  execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
+
+const expected: Record<string, string> = {
+  'book-trip': `
+paid 420; booked: flight to Lisbon, hotel in Lisbon
+payment rejected; rolled back: hotel, flight; booked: nothing
+`,
+  transfer: `
+before: ada 100, bob 50, eve 0
+ada sends 60, the answer is lost: rolled_back; ada 100, bob 50, eve 0
+ada sends 60: committed; ada 40, bob 50, eve 60
+ada sends 60 more: rolled_back; ada 40, bob 50, eve 60
+`,
+  order: `
+shelf A-6, wrapping: none, mail sent on attempt 3
+order-2: committed
+  stock committed
+  credit committed
+  wrapping committed
+  label committed
+  charge committed
+  mail committed
+`,
+  operator: `
+rental-1 is stuck: the rollback of car failed 3 times: the rental office has burnt down
+status rolling_back, stuck true
+ended rolled_back
+`,
+}
+
+beforeAll(() => {
+  run('scripts/build.mjs', 'tsconfig.examples.json')
+}, 60_000)
+
+test('every example has its expected output here', () => {
+  const examples = readdirSync(new URL('../../examples', import.meta.url)).map((file) =>
+    file.replace('.ts', ''),
+  )
+  expect(examples.sort()).toEqual(Object.keys(expected).sort())
+})
+
+test.each(Object.keys(expected))('%s', (name) => {
+  expect(run(`dist-examples/${name}.js`)).toBe(expected[name]?.trimStart())
+})
