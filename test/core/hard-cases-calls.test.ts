@@ -224,6 +224,17 @@ describe('a parallel group (scenario 10b)', () => {
   })
 })
 
+test('a condition is asked before the first attempt of its step, and of no other call', () => {
+  const plan = planOf('a > b', { b: { conditional: true, hasVerify: true, attempts: 2 } })
+  const flags = (...story: string[]) => tell(plan, story).calls.map(({ conditional }) => conditional)
+  expect(flags()).toEqual([false])
+  expect(flags('a commits')).toEqual([true])
+  const doubt = ['a commits', 'b is in doubt, without effect']
+  expect(flags(...doubt)).toEqual([false])
+  expect(flags(...doubt, 'b is verified, unknown', 'time passes')).toEqual([false])
+  expect(flags('a commits', 'b is rejected for good')).toEqual([false])
+})
+
 test('decide answers the same for the same state and time, and changes nothing', () => {
   const moment = tell(planOf('a | b > c', { a: twice }), ['a is in doubt, with effect', 'b commits'])
   const before = JSON.stringify(moment.state)

@@ -2,11 +2,35 @@
  * DESIGN's table of hard cases, told as stories: rollbacks, the pivot, cancel and the deadline.
  */
 import { describe, expect, test } from 'vitest'
+import { indexOf } from '#dist/core/evolve.js'
 import { isStuck } from '#dist/core/summary.js'
 import { planOf } from './plans.js'
 import { callsOf, journalOf, repeat, tell } from './story.js'
 
 const twice = { attempts: 2 }
+
+describe('a saga of forty steps (scenario 11)', () => {
+  const names = Array.from({ length: 40 }, (_, i) => `s${i}`)
+  const plan = planOf(names.join(' > '))
+
+  test('commits one after the other, and rolls back in the reverse order', () => {
+    const forward = names.map((name) => `${name} commits`)
+    expect(tell(plan, forward).state.status).toBe('committed')
+    const back = names
+      .slice(0, -1)
+      .reverse()
+      .map((name) => `${name} rolls back`)
+    const turned = [...forward.slice(0, -1), 's39 is rejected for good']
+    expect(tell(plan, turned).state.cursor).toBe(38)
+    expect(tell(plan, [...turned, ...back]).state.status).toBe('rolled_back')
+  })
+
+  test('knows a step that it does not have', () => {
+    expect(indexOf(plan, 's39')).toBe(39)
+    expect(indexOf(plan, 's40')).toBe(-1)
+    expect(indexOf(plan, '__proto__')).toBe(-1)
+  })
+})
 
 describe('rollbacks', () => {
   const failing = ['a commits', 'b is rejected']
@@ -132,7 +156,12 @@ describe('cancel (scenario 13)', () => {
   })
 
   test('while committing: the way back, once the commit has said how it ended', () => {
-    expect(callsOf(tell(planOf('a'), ['cancelled', 'it looks']))).toEqual(['commit a 1'])
+    const cancelled = tell(planOf('a > b > c'), ['cancelled', 'it looks'])
+    expect(callsOf(cancelled)).toEqual(['commit a 1'])
+    expect(cancelled.state).toMatchObject({
+      wayBack: { reason: 'cancelled', message: 'no longer wanted', actor: 'ann' },
+      cursor: 0,
+    })
     expect(callsOf(tell(planOf('a'), ['cancelled', 'it looks', 'a commits']))).toEqual(['rollback a 1'])
   })
 

@@ -302,7 +302,9 @@ describe('on journals that no executor would write', () => {
         const folded = fold({ seq: 1, at: 7, entries: tail }, next)
         if (!folded) return
         for (const one of [...tail, ...next])
-          expect(['started', 'failed', 'pending', 'verified']).toContain(one.type)
+          expect(one.type === 'verified' ? one.answer : one.type).toMatch(
+            /^(started|failed|pending|unknown)$/,
+          )
         for (const one of folded) {
           const { since: _, ...bare } = one as Entry & { since?: number }
           const said = [...tail, ...next].map(({ since: __, ...rest }: Entry & { since?: number }) => rest)
