@@ -10,11 +10,10 @@ import type { Direction, Json } from '../core/entry.js'
 import type { Attempt, CallResult, VerifyAnswer } from '../core/index.js'
 import { storable } from '../core/json.js'
 import { isPending } from '../definition/answers.js'
-import type { Logger } from '../definition/context.js'
 import type { Definition } from '../definition/definition.js'
 import { type CallListener, type Heard, RunningCall } from './call.js'
 import type { Clock } from './clock.js'
-import { Context, type SagaOfCall } from './context.js'
+import { Context, type Logs, type SagaOfCall } from './context.js'
 import { judgeCommit, judgeRollback, judgeVerify } from './outcome.js'
 
 /** What a call came to; kept until it is durable, to be judged again should the journal have grown. */
@@ -30,7 +29,7 @@ export interface Subject extends SagaOfCall {
 }
 
 /** What the calls need of the worker. */
-export interface CallHost {
+export interface CallHost extends Logs {
   readonly clock: Clock
   /** ms that a call is given to say how it ended, once its signal was aborted. */
   readonly grace: number
@@ -38,15 +37,15 @@ export interface CallHost {
   mayCall(): boolean
   /** A commit that was given up took effect after all. */
   landedLate(saga: Subject, step: string, attempt: number, output: Json | undefined): void
-  logFor(saga: Subject, step: string, attempt: number): Logger
 }
+
+/** Never changed. Nearly always there is one call or none: an array of one is a third of one that grew to it. */
+const none: RunningCall[] = []
 
 export class Calls implements CallListener {
   readonly #host: CallHost
   readonly #saga: Subject
-  /** Mostly one, and ten thousand at most. */
-  readonly #running: RunningCall[] = []
-
+  #running = none
   /** By step, the last one of each. */
   thrown: Map<string, unknown> | undefined
 
@@ -83,10 +82,10 @@ export class Calls implements CallListener {
       const fn = definition.functions[call.step]?.[call.kind]
       if (!policy || !fn) continue
       const running = new RunningCall(call, clock, grace, this)
-      this.#running.push(running)
-      const log = (): Logger => this.#host.logFor(this.#saga, policy.name, call.attempt)
-      const context = new Context(this.#saga, call, clock.now() + policy.timeout, running.signal, log)
-      running.start(fn, context, policy)
+      if (this.#running === none) this.#running = [running]
+      else this.#running.push(running)
+      const deadline = clock.now() + policy.timeout
+      running.start(fn, new Context(this.#saga, call, deadline, running.signal, this.#host), policy)
     }
   }
 
@@ -99,11 +98,14 @@ export class Calls implements CallListener {
 
   /** Their signals are aborted, and nobody listens any more. */
   forsake(why: string): void {
-    for (const running of this.#running.splice(0)) running.forsake(abortError(this.#saga.id, why))
+    const forsaken = this.#running
+    this.#running = none
+    for (const running of forsaken) running.forsake(abortError(this.#saga.id, why))
   }
 
   settled(running: RunningCall, heard: Heard): void {
-    this.#running.splice(this.#running.indexOf(running), 1)
+    if (this.#running.length === 1) this.#running = none
+    else this.#running.splice(this.#running.indexOf(running), 1)
     const { call } = running
     const saga = this.#saga
     const policy = saga.state.plan.steps[call.step]

@@ -52,6 +52,11 @@ export interface SagaOfCall {
   readonly state: State
 }
 
+export interface Logs {
+  /** A logger whose records name the saga, the step and the attempt. */
+  logFor(saga: SagaOfCall, step: string, attempt: number): Logger
+}
+
 export class Context implements CallContext<Json | undefined, Record<string, Json>> {
   readonly input: Json | undefined
   readonly sagaId: string
@@ -64,11 +69,12 @@ export class Context implements CallContext<Json | undefined, Record<string, Jso
   readonly deadline: number
   readonly #signal: LazySignal
   readonly #state: State
-  readonly #log: () => Logger
+  readonly #saga: SagaOfCall
+  readonly #logs: Logs
   #outputs: Readonly<Record<string, Json>> | undefined
 
   /** `deadline`: when the call times out, ms since 1970. */
-  constructor(saga: SagaOfCall, call: Call, deadline: number, signal: LazySignal, log: () => Logger) {
+  constructor(saga: SagaOfCall, call: Call, deadline: number, signal: LazySignal, logs: Logs) {
     const { state } = saga
     const step = state.plan.steps[call.step]?.name ?? ''
     const commitKey = commitKeyOf(state.uid, step)
@@ -87,7 +93,8 @@ export class Context implements CallContext<Json | undefined, Record<string, Jso
     this.deadline = deadline
     this.#signal = signal
     this.#state = state
-    this.#log = log
+    this.#saga = saga
+    this.#logs = logs
   }
 
   get outputs(): Readonly<Record<string, Json>> {
@@ -100,6 +107,6 @@ export class Context implements CallContext<Json | undefined, Record<string, Jso
   }
 
   get log(): Logger {
-    return this.#log()
+    return this.#logs.logFor(this.#saga, this.step, this.attempt)
   }
 }

@@ -278,7 +278,8 @@ export class Execution implements Subject {
   #write(entries: readonly Entry[], next: Next, departure: Departure | undefined, now: number): void {
     this.#busy = true
     const folded = fold(this.#tail, entries)
-    const tail: Chunk = { seq: this.#tail.seq + (folded ? 0 : 1), at: now, entries: folded ?? entries }
+    // A copy is exactly as long as it must be: a store in memory keeps it.
+    const tail = { seq: this.#tail.seq + (folded ? 0 : 1), at: now, entries: folded ?? entries.slice() }
     const summary = this.#summarise(entries, next, departure, now)
     const append: AppendWrite = {
       type: 'append',

@@ -27,6 +27,7 @@ import { storeAt } from './address.js'
 import { Announcer, type Named } from './announcer.js'
 import type { Subject } from './calls.js'
 import type { Clock } from './clock.js'
+import type { SagaOfCall } from './context.js'
 import { causeOf, type Outcome, outcomeOf } from './ending.js'
 import type { Events, Listener } from './events.js'
 import type { Departure, Execution } from './execution.js'
@@ -413,7 +414,7 @@ export class Orchestrator implements AsyncDisposable {
   }
 }
 
-const nameOf = ({ id, state }: Subject): Named => ({ id, plan: state.plan })
+const nameOf = ({ id, state }: SagaOfCall): Named => ({ id, plan: state.plan })
 
 const endOf = ({ status }: State): 'committed' | 'rolled_back' =>
   status === 'committed' ? 'committed' : 'rolled_back'

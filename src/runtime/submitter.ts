@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto'
 import type { Entry, Json, Submitted } from '../core/entry.js'
 import { BadInputError, ClosedError, SagaConflictError, StoreError } from '../core/errors.js'
-import { begin, type Call, decide, evolveAll, intentOf } from '../core/index.js'
+import { begin, type Call, decide, evolveAll, intentOf, type State } from '../core/index.js'
 import { canonical } from '../core/json.js'
 import type { Definition } from '../definition/definition.js'
 import type {
@@ -48,6 +48,8 @@ export type OnStored = (saga: SagaName, here: boolean) => void
 interface First {
   readonly entries: readonly Entry[]
   readonly calls: readonly Call[]
+  /** Before the entries. */
+  readonly state: State
 }
 
 export interface SubmitterParts {
@@ -179,8 +181,7 @@ export class Submitter {
       return false
     }
     const entries = write.entries.concat(first.entries)
-    const submitted = write.entries[0] as Submitted
-    const state = evolveAll(begin(definition.plan, submitted), first.entries, write.at)
+    const state = evolveAll(first.state, first.entries, write.at)
     const tail = { seq: 0, at: write.at, entries }
     const begun: Begun = { n, id: write.id, token, state, tail, summary: running }
     recorded(write.id, definition, entries, write.at)
@@ -220,9 +221,9 @@ function firstOf(definition: Definition, submitted: Submitted, at: number): Firs
   const state = begin(definition.plan, submitted)
   const decision = decide(state, at)
   if (decision.do !== 'act' || decision.calls.some(({ conditional }) => conditional)) {
-    return { entries: [], calls: [] }
+    return { entries: [], calls: [], state }
   }
-  return { entries: decision.calls.map((call) => intentOf(call, state)), calls: decision.calls }
+  return { entries: decision.calls.map((call) => intentOf(call, state)), calls: decision.calls, state }
 }
 
 function isSame(found: StoredSaga | Tombstone, definition: Definition, input: Json | undefined): boolean {
