@@ -99,6 +99,34 @@ describe('scenario 25: the disk reports an error', () => {
     direct.database.close()
   })
 
+  it('and that checkpoint has to be whole: while another process reads an older state, nothing is answered', async () => {
+    let failing = ''
+    const { open } = await failingDriver((sql) =>
+      failing && sql.includes(failing) ? 'SQLITE_IOERR_FSYNC' : undefined,
+    )
+    const path = await newPath()
+    const direct = new Direct(open, path)
+    direct.apply(submission({ id: 'a' }))
+    const reader = new Sqlite(path)
+    reader.exec('BEGIN')
+    reader.prepare('SELECT count(*) FROM sagas').get()
+    direct.apply(submission({ id: 'b' }))
+    failing = 'COMMIT'
+    expect(() => direct.apply(submission({ id: 'c' }))).toThrow(
+      expect.objectContaining({ code: 'STORE_UNAVAILABLE' }),
+    )
+    failing = ''
+    const unsure = expect.objectContaining({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringContaining('durable'),
+    })
+    expect(() => direct.database.find({ id: 'a' })).toThrow(unsure)
+    expect(() => direct.apply(submission({ id: 'c' }))).toThrow(unsure)
+    reader.close()
+    expect(direct.database.find({ id: 'b' })).toMatchObject({ saga: { row: { id: 'b' } } })
+    direct.database.close()
+  })
+
   it('an error at any statement of a flush leaves all of it undone, and the repetition does all of it', async () => {
     let at = Infinity
     let seen = 0

@@ -691,6 +691,17 @@ export function storeSuite(name: string, makePlace: () => Promise<Place>, runs =
         await desk.end(holder)
       })
 
+      it('also if it could start: whatever kind the claim looks at first, it is not started', async () => {
+        await desk.join('w')
+        const overdue: string[] = []
+        for (let i = 0; i < 6; i++) overdue.push((await desk.submit({ deadline: Date.now() - 1_000 })).id)
+        for (let i = 0; i < 6; i++) {
+          const [claimed] = await desk.claim('w', 1)
+          expect(overdue).toContain(claimed?.saga.id)
+          expect(claimed?.saga).toMatchObject({ stage: 'waiting', status: 'queued', owner: 'w' })
+        }
+      })
+
       it('and is given again if that worker dies', async () => {
         await desk.join('w')
         await desk.join('v')
