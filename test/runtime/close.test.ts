@@ -1,10 +1,10 @@
 /**
  * The end of an orchestrator: nothing begins after it, nothing is left that keeps the process alive, unfinished sagas go on elsewhere.
  */
-import { memoryStore, Orchestrator, pending, saga } from 'backstep'
+import { memoryStore, Orchestrator, pending, saga, step } from 'backstep'
 import { describe, expect, test } from 'vitest'
 import type { Result, Write } from '#dist/store/store.js'
-import { deferred, journalWords, stage } from '../support/bench.js'
+import { deferred, stage } from '../support/bench.js'
 import { FakeClock } from '../support/fake-clock.js'
 import { wrapStore } from '../support/wrapped-store.mjs'
 
@@ -76,25 +76,31 @@ describe('close leaves no timer behind', () => {
     expect(clock.timers).toBe(0)
   })
 
-  test('while it reads again what it cannot read', async () => {
-    let silent = false
-    const { clock, store, orchestrator } = await stage({
-      sagas: [hangs],
-      wrap: (inner) =>
-        wrapStore(inner, {
-          find: (ref) => (silent ? Promise.reject(new Error('no answer')) : inner.find(ref)),
-        }),
-    })
-    await clock.until(orchestrator.submit(hangs, undefined, { id: 'a' }))
-    const beside = await stage({ clock, store, work: false })
-    silent = true
-    await clock.until(beside.orchestrator.cancel('a', 'enough'))
-    await clock.advance(2_000)
-    await clock.until(orchestrator.close({ drain: 0 }))
-    await clock.until(beside.orchestrator.close())
-    await clock.advance(2_000)
-    expect(clock.timers).toBe(0)
-  })
+  test.each([0, 1e6])(
+    'while it reads again what it cannot read, and the answer takes %s ms',
+    async (takes) => {
+      let silent = false
+      const clock = new FakeClock()
+      const unreadable = async (): Promise<never> => {
+        await clock.sleep(takes)
+        throw new Error('no answer')
+      }
+      const { store, orchestrator } = await stage({
+        clock,
+        sagas: [hangs],
+        wrap: (inner) => wrapStore(inner, { find: (ref) => (silent ? unreadable() : inner.find(ref)) }),
+      })
+      await clock.until(orchestrator.submit(hangs, undefined, { id: 'a' }))
+      const beside = await stage({ clock, store, work: false })
+      silent = true
+      await clock.until(beside.orchestrator.cancel('a', 'enough'))
+      await clock.advance(2_000)
+      await clock.until(orchestrator.close({ drain: 0 }))
+      await clock.until(beside.orchestrator.close())
+      await clock.advance(takes)
+      expect(clock.timers).toBe(0)
+    },
+  )
 })
 
 describe('what is under way when it closes', () => {
@@ -122,78 +128,85 @@ describe('what is under way when it closes', () => {
     return { ...one, memory, noted, calls, gate, arm: () => (armed = true) }
   }
 
-  test('a submit that had started is answered, and its saga goes on where it is opened next', async () => {
-    const { clock, memory, orchestrator, noted, calls, gate, arm } = await held((writes) =>
-      writes.some(({ type }) => type === 'submit'),
-    )
-    arm()
-    const submitted = orchestrator.submit(noted, undefined, { id: 'a' })
-    await clock.settle()
-    const closed = orchestrator.close({ drain: 0 })
-    await clock.advance(100)
-    gate.resolve()
-    await clock.until(submitted)
-    await clock.until(closed)
-    const before = calls.length
-    await clock.advance(10_000)
-    expect(calls.length).toBe(before)
-    expect(clock.timers).toBe(0)
-    const next = await stage({ clock, store: memory, sagas: [noted] })
-    await clock.when(async () => (await next.orchestrator.get('a'))?.status === 'committed')
-    expect(await journalWords(next.orchestrator, 'a')).not.toContain('crash')
-    const journal = (await next.orchestrator.journal('a')) ?? []
-    expect(journal.filter((entry) => entry.type === 'failed').map(({ cause }) => cause)).not.toContain(
-      'crash',
-    )
+  test('a submit that had started: with a drain its saga ends, without one it goes on where it is opened next', async () => {
+    for (const drain of [0, '5s']) {
+      const { clock, memory, orchestrator, noted, calls, gate, arm } = await held((writes) =>
+        writes.some(({ type }) => type === 'submit'),
+      )
+      arm()
+      const submitted = orchestrator.submit(noted, undefined, { id: 'a' })
+      await clock.settle()
+      const closed = orchestrator.close({ drain })
+      await clock.advance(100)
+      gate.resolve()
+      await clock.until(submitted)
+      await clock.until(closed)
+      expect(calls).toEqual(drain === 0 ? [] : ['commit'])
+      await clock.advance(10_000)
+      expect(clock.timers).toBe(0)
+      const next = await stage({ clock, store: memory, sagas: [noted] })
+      await clock.when(async () => (await next.orchestrator.get('a'))?.status === 'committed')
+      expect(calls).toEqual(['commit'])
+      const journal = (await next.orchestrator.journal('a')) ?? []
+      expect(journal.flatMap((entry) => (entry.type === 'failed' ? entry.cause : []))).toEqual(
+        drain === 0 ? ['aborted'] : [],
+      )
+    }
   })
 
   test('sagas that a claim brings after the close are not begun', async () => {
-    const { clock, memory, orchestrator, noted, calls, gate, arm } = await held((writes) =>
-      writes.some((write) => write.type === 'claim'),
-    )
-    const beside = await stage({ clock, store: memory, work: false })
-    arm()
-    await clock.until(beside.orchestrator.submit(noted, undefined, { id: 'a' }))
-    await clock.advance(300)
-    const closed = orchestrator.close({ drain: 0 })
-    await clock.advance(3_000)
-    gate.resolve()
-    await clock.until(closed)
-    await clock.advance(10_000)
-    expect(calls).toEqual([])
-    const next = await stage({ clock, store: memory, sagas: [noted] })
-    await clock.when(async () => (await next.orchestrator.get('a'))?.status === 'committed')
-    expect(calls).toEqual(['commit'])
+    for (const later of [0, 500, 1_900, 3_000]) {
+      const { clock, memory, orchestrator, noted, calls, gate, arm } = await held((writes) =>
+        writes.some((write) => write.type === 'claim'),
+      )
+      const beside = await stage({ clock, store: memory, work: false })
+      arm()
+      await clock.until(beside.orchestrator.submit(noted, undefined, { id: 'a' }))
+      await clock.advance(300)
+      const closed = orchestrator.close({ drain: '1s' })
+      await clock.advance(later)
+      gate.resolve()
+      await clock.until(closed)
+      await clock.advance(10_000)
+      expect([later, calls]).toEqual([later, []])
+      const next = await stage({ clock, store: memory, sagas: [noted] })
+      await clock.when(async () => (await next.orchestrator.get('a'))?.status === 'committed')
+      expect(calls).toEqual(['commit'])
+    }
   })
 
   test('an answer that came while a write was under way is kept', async () => {
-    const gate = deferred()
-    const slow = deferred<string>()
-    const group = saga('pair', { keys: () => [] })
-      .step('first', { commit: () => 1, rollback: () => {} })
-      .step('second', { commit: () => slow.promise, rollback: () => {} })
     const clock = new FakeClock()
     const memory = memoryStore({ now: clock.now })
-    let hold = false
+    const gate = deferred()
+    const slow = { a: deferred<string>(), b: deferred<string>() }
+    const group = saga('pair').parallel({
+      a: step({ commit: () => slow.a.promise, rollback: () => {} }),
+      b: step({ commit: () => slow.b.promise, rollback: () => {} }),
+      c: step({ commit: never, rollback: () => {} }),
+    })
     const store = wrapStore(memory, {
       apply: async (writes: readonly Write[]): Promise<readonly Result[]> => {
-        if (hold && writes.some(({ type }) => type === 'append')) await gate.promise
+        if (writes.some(({ type }) => type === 'append')) await gate.promise
         return memory.apply(writes)
       },
     })
     const one = await stage({ clock, store, sagas: [group] })
     await clock.until(one.orchestrator.submit(group, undefined, { id: 'a' }))
-    await clock.when(async () => (await journalWords(one.orchestrator, 'a')).includes('second:started'))
-    hold = true
-    slow.resolve('kept')
+    slow.a.resolve('written')
+    await clock.settle()
+    slow.b.resolve('kept')
     await clock.settle()
     const closed = one.orchestrator.close({ drain: 0 })
     await clock.advance(100)
     gate.resolve()
     await clock.until(closed)
-    const next = await stage({ clock, store: memory, work: false })
-    const view = await next.orchestrator.get('a')
-    expect(view?.steps[1]).toMatchObject({ commit: 'committed', output: 'kept' })
+    const { orchestrator } = await stage({ clock, store: memory, work: false })
+    expect((await orchestrator.get('a'))?.steps).toMatchObject([
+      { commit: 'committed', output: 'written' },
+      { commit: 'committed', output: 'kept' },
+      { commit: 'waiting', inDoubt: true },
+    ])
   })
 
   test('close again, and after it: the same promise, and CLOSED for all else', async () => {

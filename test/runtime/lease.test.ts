@@ -102,6 +102,20 @@ describe('a worker that loses its lease', () => {
     expect((await second.orchestrator.get('a'))?.status).toBe('committed')
   })
 
+  test('woken after its lease, it makes no call, though the intent of one has just become durable', async () => {
+    const { clock, definition, calls, gate, slow, first } = await pair()
+    await clock.until(first.orchestrator.submit(definition, undefined, { id: 'a' }))
+    const freeze = deferred()
+    gate.promise = freeze.promise
+    slow.resolve()
+    await clock.settle()
+    clock.freeze(700)
+    freeze.resolve()
+    gate.promise = Promise.resolve()
+    await clock.when(async () => (await first.orchestrator.get('a'))?.status === 'committed')
+    expect(calls.slice(1)).toEqual(['two #2 by token 2'])
+  })
+
   test('begins anew under another name, and nothing that its former name was given is lost', async () => {
     const { clock, memory, definition, gate, slow, first } = await pair()
     slow.resolve()

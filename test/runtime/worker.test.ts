@@ -139,7 +139,7 @@ describe('a suspect: its step has been open at two crashes', () => {
         if (mode === 'hangs') return never()
         running.add(input)
         together.push([...running])
-        await clock.sleep(50)
+        await clock.sleep(input === 'slow' ? 2_000 : 50)
         running.delete(input)
       },
       rollback: () => {},
@@ -177,7 +177,7 @@ describe('a suspect: its step has been open at two crashes', () => {
     await diedTwice(clock, memory, definition, 'poison')
     heal()
     const beside = await stage({ clock, store: memory, work: false })
-    await clock.until(beside.orchestrator.submit(definition, 'innocent', { id: 'innocent' }))
+    await clock.until(beside.orchestrator.submit(definition, 'slow', { id: 'innocent' }))
     const { orchestrator } = await stage({ clock, store: memory, sagas: [definition] })
     await clock.advance(10)
     await clock.until(beside.orchestrator.retryNow('poison'))

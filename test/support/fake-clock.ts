@@ -88,6 +88,11 @@ export class FakeClock implements Clock {
     this.#now = end
   }
 
+  /** As a process sees it that was stopped for so long: what comes from outside is heard before any timer fires. */
+  freeze(ms: number): void {
+    this.#now += ms
+  }
+
   /** Jumps from timer to timer until `promise` settles; returns what it came to. */
   async until<T>(promise: Promise<T>, most = 200_000): Promise<T> {
     let settled = false
