@@ -5,11 +5,11 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { backoff, later } from '#dist/core/backoff.js'
 import { decide } from '#dist/core/decide.js'
-import type { Chunk, Entry } from '#dist/core/entry.js'
+import type { Chunk, Direction, Entry } from '#dist/core/entry.js'
 import { begin, evolve, replay } from '#dist/core/evolve.js'
 import { fold } from '#dist/core/fold.js'
 import type { Backoff, Plan } from '#dist/core/plan.js'
-import type { State } from '#dist/core/state.js'
+import type { State, StepState } from '#dist/core/state.js'
 import { resolve } from '#dist/core/summary.js'
 import { core, Driver, isOver, type Moment } from './driver.js'
 import { movesOf } from './moves.js'
@@ -142,6 +142,24 @@ describe('on long histories, by chance', () => {
     )
   })
 
+  test('an answer or an intent that was overtaken changes nothing', () => {
+    let overtaken = 0
+    fc.assert(
+      fc.property(fc.constantFrom(...plans), steps, (plan, chosen) => {
+        walk(plan, chosen, ({ state }) => {
+          for (const entry of plan.steps.flatMap(({ name }, i) =>
+            overtakenBy(state.steps[i] as StepState, name),
+          )) {
+            overtaken++
+            expect(evolve(state, entry, 1).steps).toBe(state.steps)
+          }
+        })
+      }),
+      { numRuns: 200 },
+    )
+    expect(overtaken).toBeGreaterThan(1_000)
+  })
+
   test('resolve is accepted exactly where it means something, and then it does what it says', () => {
     let accepted = 0
     fc.assert(
@@ -155,6 +173,36 @@ describe('on long histories, by chance', () => {
     expect(accepted).toBeGreaterThan(100)
   })
 })
+
+/** What a process that has not read the journal might still say of a step. */
+function overtakenBy({ commit, undo, attempts, undoAttempts, round }: StepState, step: string): Entry[] {
+  const failed = (direction: Direction, attempt: number): Entry => ({
+    ...{ type: 'failed', step, direction, attempt, outcome: 'rejected', cause: 'thrown' },
+    ...{ failures: 1, used: 1, crashes: 0, doubt: false, since: 1, error: { name: 'Error', message: 'm' } },
+  })
+  const answers = (attempt: number): Entry[] => [
+    failed('commit', attempt),
+    { type: 'committed', step, attempt },
+    { type: 'pending', step, attempt, polls: 9, nextAt: 9 },
+  ]
+  const isDecided = commit.is === 'committed' || commit.is === 'failed' || commit.is === 'skipped'
+  const begun: Entry = {
+    type: 'started',
+    step,
+    direction: 'commit',
+    attempt: isDecided ? attempts + 1 : attempts,
+  }
+  const undoing: Entry = { type: 'started', step, direction: 'rollback', attempt: undoAttempts }
+  return [
+    begun,
+    undoing,
+    ...answers(commit.is === 'open' ? attempts - 1 : attempts),
+    ...(isDecided ? [...answers(attempts + 1), { type: 'skipped', step } as const] : []),
+    ...(undo.is === 'open' ? [failed('rollback', undoAttempts - 1)] : []),
+    ...(undo.is === 'done' ? [{ ...failed('rollback', undoAttempts + 1), round } as Entry] : []),
+    { type: 'rolled_back', step, attempt: undo.is === 'open' ? undoAttempts - 1 : undoAttempts },
+  ]
+}
 
 /** How many of the two ways to resolve this step are accepted. */
 function resolvable(state: State, name: string): number {
