@@ -365,7 +365,10 @@ export class Orchestrator implements AsyncDisposable {
   #factAdded({ saga, state, entries, at }: Added): void {
     if (entries.length === 0) return
     this.#announcer.recorded({ id: saga.id, plan: saga.definition }, entries, at)
-    if (isEnded(state)) this.#waits.ended(saga.n, outcomeOf(saga.id, state))
+    if (isEnded(state)) {
+      this.#submitter.forget(state.uid)
+      this.#waits.ended(saga.n, outcomeOf(saga.id, state))
+    }
     this.#worker?.runs(saga.n)?.notice()
     this.#worker?.claim()
   }

@@ -102,6 +102,11 @@ export class Submitter {
     if (definition.anonymous) this.#parts.registry.keepList(state.uid, definition)
   }
 
+  /** It ended before it ran. */
+  forget(uid: string): void {
+    this.#parts.registry.forgetList(uid)
+  }
+
   /** Throws BadInputError, SagaConflictError, StoreError, ClosedError. */
   submit(
     definition: Definition,
