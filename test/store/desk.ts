@@ -192,3 +192,28 @@ export async function claimAll(desk: Desk, worker: string): Promise<Claimed[]> {
     if (sagas.length === 0 && dueIn !== 0) return all
   }
 }
+
+/** What the present owner of a saga knows of it. */
+export async function knownTo(
+  desk: Desk,
+  saga: { readonly n: number; readonly keys: readonly string[] | null },
+): Promise<Known> {
+  const { id, n, token, chunks } = await desk.find(saga)
+  return { id, n, keys: saga.keys, token, seq: chunks.length - 1 }
+}
+
+/** One set of data, and ways to it. */
+export interface Place {
+  /** A store over it, opened. Each call may be another client of the same data, or the same one. */
+  open(): Promise<Store>
+  /** Closes all of them. The data stays. */
+  close(): Promise<void>
+  remove(): Promise<void>
+}
+
+/** What each test of the suite is given, fresh. */
+export interface Bench {
+  place: Place
+  store: Store
+  desk: Desk
+}

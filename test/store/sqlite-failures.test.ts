@@ -222,6 +222,11 @@ describe('one write that the database refuses', () => {
     const bad = desk.appendOf(saga, [{ type: 'committed', step: 'a', attempt: 1, output: 1n as never }])
     const results = await desk.store.apply([submission({ id: 'x' }), bad, submission({ id: 'y' })])
     expect(results.map(({ type }) => type)).toEqual(['applied', 'refused', 'applied'])
+    expect((await desk.store.list({ order: 'oldest', limit: 9 })).map(({ id }) => id)).toEqual([
+      saga.id,
+      'x',
+      'y',
+    ])
     expect((await desk.find(saga)).chunks).toHaveLength(1)
   })
 })
