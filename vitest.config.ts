@@ -6,6 +6,7 @@
  * - Tests run against dist/, which is what ships, loaded by Node itself: vite transforms the tests, never the product.
  * - Each file has a process of its own. Tests open SQLite files, start threads and send signals.
  */
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /** .ci/run reads the numbers from here, so that it can call the README's command as it stands. */
@@ -17,6 +18,8 @@ export default defineConfig(({ mode }) => {
     test: {
       include: [long ? 'test/**/*.long.ts' : 'test/**/*.test.ts'],
       pool: 'forks',
+      // By default one core is left idle: on two that is half the machine, while most files wait for disks and processes.
+      maxWorkers: Math.max(2, availableParallelism()),
       // Short: enough for a child process on a busy machine, and a hang is still found soon.
       testTimeout: long ? 600_000 : 20_000,
       hookTimeout: 30_000,
