@@ -5,6 +5,7 @@ import { rebuild } from '../core/described-error.js'
 import type { Json, StoredError } from '../core/entry.js'
 import { SagaRolledBackError } from '../core/errors.js'
 import { indexOf, outputsOf, rolledBackSteps, type State } from '../core/index.js'
+import type { Tombstone } from '../store/store.js'
 
 export type Outcome<Outputs = Readonly<Record<string, Json>>> =
   | {
@@ -19,6 +20,19 @@ export type Outcome<Outputs = Readonly<Record<string, Json>>> =
 export function outcomeOf(id: string, state: State, thrown?: ReadonlyMap<string, unknown>): Outcome {
   if (state.status === 'committed') return { status: 'committed', outputs: outputsOf(state) }
   return { status: 'rolled_back', error: rolledBackError(id, state, thrown) }
+}
+
+/** A pruned saga has left its end, and nothing else. */
+export function outcomeOfPruned({ id, status }: Pick<Tombstone, 'id' | 'status'>): Outcome {
+  if (status === 'committed') return { status, outputs: {}, pruned: id }
+  return {
+    status,
+    error: new SagaRolledBackError(`saga ${id} was rolled back; it was pruned since`, {
+      sagaId: id,
+      reason: 'rejected',
+      rolledBack: [],
+    }),
+  }
 }
 
 function rolledBackError(

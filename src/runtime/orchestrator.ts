@@ -7,13 +7,7 @@
  */
 import { type Duration, duration, formatDuration } from '../core/duration.js'
 import type { Json } from '../core/entry.js'
-import {
-  BadInputError,
-  SagaRolledBackError,
-  SagaStateError,
-  SagaUnfinishedError,
-  StoreError,
-} from '../core/errors.js'
+import { BadInputError, SagaStateError, SagaUnfinishedError, StoreError } from '../core/errors.js'
 import { isEnded, type State } from '../core/index.js'
 import {
   anonymous,
@@ -28,7 +22,7 @@ import { Announcer, type Named } from './announcer.js'
 import type { Subject } from './calls.js'
 import type { Clock } from './clock.js'
 import type { SagaOfCall } from './context.js'
-import { causeOf, type Outcome, outcomeOf } from './ending.js'
+import { causeOf, type Outcome, outcomeOf, outcomeOfPruned } from './ending.js'
 import type { Events, Listener } from './events.js'
 import type { Departure, Execution } from './execution.js'
 import { type Added, Facts, lateFact, type Wish } from './facts.js'
@@ -243,7 +237,7 @@ export class Orchestrator implements AsyncDisposable {
         this.#waits.add(saga, { resolve, reject }, here)
       })
       submitted.then((stored) => {
-        if (stored.tombstone) resolve(tombstoneOutcome(stored))
+        if (stored.n === undefined) resolve(outcomeOfPruned(stored.tombstone))
         else if (wait !== undefined) this.#bound(stored, wait, reject)
       }, reject)
     })
@@ -271,8 +265,8 @@ export class Orchestrator implements AsyncDisposable {
   }
 
   async #outcomeOf(stored: Stored): Promise<Outcome<never>> {
+    if (stored.n === undefined) return outcomeOfPruned(stored.tombstone) as Outcome<never>
     const { id, n } = stored
-    if (n === undefined) return tombstoneOutcome(stored) as Outcome<never>
     const here = this.#worker?.runs(n) !== undefined
     const ended = here || this.#closing !== undefined ? undefined : await this.#readOutcome({ id, n })
     return (ended ?? (await this.#waits.wait({ id, n }, here))) as Outcome<never>
@@ -282,7 +276,7 @@ export class Orchestrator implements AsyncDisposable {
   async #readOutcome({ n, id }: SagaName): Promise<Outcome | undefined> {
     const saga = (await this.#store.find({ n })) ?? (await this.#store.find({ id }))
     if (!saga || !('chunks' in saga)) {
-      return saga ? tombstoneOutcome({ id: saga.id, n: undefined, tombstone: saga }) : undefined
+      return saga && outcomeOfPruned(saga)
     }
     const state = stateOf(saga)
     return isEnded(state) ? outcomeOf(saga.id, state) : undefined
@@ -437,16 +431,3 @@ const pruned = (sagaId: string): SagaStateError =>
     sagaId,
     hint: 'it must not run again; prune later, or keep the outputs that you need',
   })
-
-/** A pruned saga has left its end, and nothing else. */
-function tombstoneOutcome({ id, tombstone }: Stored): Outcome {
-  if (tombstone?.status === 'committed') return { status: 'committed', outputs: {}, pruned: id }
-  return {
-    status: 'rolled_back',
-    error: new SagaRolledBackError(`saga ${id} was rolled back; it was pruned since`, {
-      sagaId: id,
-      reason: 'rejected',
-      rolledBack: [],
-    }),
-  }
-}

@@ -29,12 +29,8 @@ import { type Registry, refOf } from './registry.js'
 import { type SubmitOptions, submittedOf, validate } from './submission.js'
 import type { Worker } from './worker.js'
 
-/** A saga that is stored now. `n` is undefined where only its tombstone is left. */
-export interface Stored {
-  readonly id: string
-  readonly n: number | undefined
-  readonly tombstone?: Tombstone
-}
+/** A saga that is stored now, or of which only its tombstone is left. */
+export type Stored = SagaName | { readonly id: string; readonly n: undefined; readonly tombstone: Tombstone }
 
 /** Both names of a stored saga: a pruned one is only found by its id. */
 export interface SagaName {

@@ -223,7 +223,7 @@ export class Worker implements Host {
   }
 
   #claimed(result: Result & { type: 'claimed' }, limit: number): void {
-    for (const claimed of result.sagas) this.#run(claimed)
+    for (const claimed of result.sagas) this.#runSafely(claimed)
     for (const n of result.noticed) this.#running.get(n)?.notice()
     this.#backlog = limit > 0 ? result.sagas.length === limit : this.#backlog
     this.#runSuspect()
@@ -247,6 +247,17 @@ export class Worker implements Host {
     this.#wake?.cancel()
     const poll = pollInterval / 2 + (this.clock.random() * pollInterval) / 2
     this.#wake = this.clock.timer(dueIn === null ? poll : Math.min(poll, dueIn), () => this.claim())
+  }
+
+  /** A journal that makes no sense (a newer version's, a damaged one) harms its own saga only: that one stays as it is. */
+  #runSafely(claimed: Claimed): void {
+    try {
+      this.#run(claimed)
+    } catch (err) {
+      const { id, n } = claimed.saga
+      this.#running.delete(n)
+      this.#around.log.error({ event: 'unreadable', saga: id, err }, 'its journal cannot be understood')
+    }
   }
 
   #run({ saga, token }: Claimed): void {
@@ -306,10 +317,14 @@ export class Worker implements Host {
   async #ownUnrun(): Promise<void> {
     const worker = this.id
     for (const { n, token } of await this.#around.store.owned(worker)) {
-      const saga = this.#running.has(n) ? undefined : await this.find(n)
+      // One that cannot be read does not stand before the others.
+      const unread = (): undefined => {
+        this.#adopt = true
+      }
+      const saga = this.#running.has(n) ? undefined : await this.find(n).catch(unread)
       if (this.#stopped || worker !== this.id) return
       if (saga && 'chunks' in saga && saga.token === token && saga.owner === worker)
-        this.#run({ saga, token })
+        this.#runSafely({ saga, token })
     }
   }
 

@@ -3,7 +3,7 @@
  */
 import { memoryStore, type Store, saga } from 'backstep'
 import { describe, expect, test } from 'vitest'
-import type { Result, Write } from '#dist/store/store.js'
+import type { Claimed, Result, Write } from '#dist/store/store.js'
 import { journalWords, stage } from '../support/bench.js'
 import { FakeClock } from '../support/fake-clock.js'
 import { wrapStore } from '../support/wrapped-store.mjs'
@@ -255,5 +255,76 @@ describe('waiting for the end of sagas', () => {
     await expect(clock.until(run)).rejects.toMatchObject({ code: 'PRUNED' })
     expect(await clock.until(handle.outcome())).toMatchObject({ status: 'committed' })
     expect(clock.monotonic()).toBeLessThan(deadline)
+  })
+})
+
+describe('a saga whose journal makes no sense', () => {
+  test('P8: is left as it is, and named in the log; the others run', async () => {
+    const clock = new FakeClock()
+    const memory = memoryStore({ now: clock.now })
+    const definition = saga('readable', { keys: () => [] }).step('one', {
+      commit: () => 1,
+      rollback: () => {},
+    })
+    const spoilt = { seq: 0, at: 0, entries: [{ type: 'from_the_future' }] } as never
+    const store = wrapStore(memory, {
+      apply: async (writes: readonly Write[]): Promise<readonly Result[]> =>
+        (await memory.apply(writes)).map((result) => {
+          if (result.type !== 'claimed') return result
+          const spoil = (claimed: Claimed): Claimed =>
+            claimed.saga.id === 'bad' ? { ...claimed, saga: { ...claimed.saga, chunks: [spoilt] } } : claimed
+          return { ...result, sagas: result.sagas.map(spoil) }
+        }),
+    })
+    const errors: object[] = []
+    const nothing = (): void => {}
+    const log = {
+      debug: nothing,
+      info: nothing,
+      warn: nothing,
+      error: (record: object) => void errors.push(record),
+    }
+    const beside = await stage({ clock, store: memory, work: false })
+    for (const id of ['a', 'bad', 'b'])
+      await clock.until(beside.orchestrator.submit(definition, undefined, { id }))
+    const { orchestrator } = await stage({ clock, store, sagas: [definition], log })
+    for (const id of ['a', 'b'])
+      await clock.when(async () => (await orchestrator.get(id))?.status === 'committed')
+    await clock.advance(5_000)
+    expect(errors).toMatchObject([{ event: 'unreadable', saga: 'bad' }])
+    expect(await clock.until(orchestrator.run(definition))).toEqual({ one: 1 })
+    await clock.until(orchestrator.close())
+  })
+
+  test('P8: one that cannot be read does not keep others from being adopted', async () => {
+    const clock = new FakeClock()
+    const memory = memoryStore({ now: clock.now })
+    const definition = saga('readable', { keys: () => [] }).step('one', {
+      commit: () => 1,
+      rollback: () => {},
+    })
+    let armed = true
+    const store = wrapStore(memory, {
+      apply: async (writes: readonly Write[]): Promise<readonly Result[]> => {
+        const results = await memory.apply(writes)
+        const gave = results.some((result) => result.type === 'claimed' && result.sagas.length > 0)
+        if (gave && armed) throw new Error('the answer was lost')
+        return results
+      },
+      find: async (ref) => {
+        const saga = await memory.find(ref)
+        if ('n' in ref && saga?.id === 'bad') throw new Error('a damaged page')
+        return saga
+      },
+    })
+    const beside = await stage({ clock, store: memory, work: false })
+    for (const id of ['bad', 'a', 'b'])
+      await clock.until(beside.orchestrator.submit(definition, undefined, { id }))
+    const { orchestrator } = await stage({ clock, store, sagas: [definition] })
+    await clock.when(async () => (await beside.orchestrator.list({ status: 'queued' })).sagas.length === 0)
+    armed = false
+    for (const id of ['a', 'b'])
+      await clock.when(async () => (await orchestrator.get(id))?.status === 'committed')
+    await clock.until(orchestrator.close({ drain: 0 }))
   })
 })
