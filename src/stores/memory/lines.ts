@@ -137,6 +137,12 @@ export class MemoryLines implements Lines {
     if (saga?.stage === 'waiting' && saga.keys !== null) saga.definition.awake.add(n)
   }
 
+  wakeAll(d: number, after: number, limit: number) {
+    const sagas = this.waitingOf(d, after, limit)
+    for (const { n } of sagas) this.wake(n)
+    return { count: sagas.length, last: sagas.at(-1)?.n ?? after }
+  }
+
   sleep(n: number): void {
     this.#sagas.get(n)?.definition.awake.delete(n)
   }

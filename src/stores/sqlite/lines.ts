@@ -45,6 +45,12 @@ export class SqliteLines implements Lines {
     this.#sql.setAwake.run(1, n)
   }
 
+  wakeAll(d: number, after: number, limit: number) {
+    const [count, last] = this.#sql.waitingAfter.get(d, after, limit) ?? [0, null]
+    if (last !== null) this.#sql.wakeAll.run(d, after, last)
+    return { count, last: last ?? after }
+  }
+
   sleep(n: number): void {
     this.#sql.setAwake.run(0, n)
   }

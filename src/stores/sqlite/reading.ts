@@ -183,6 +183,7 @@ function readOnly(lines: Lines): Lines {
     ...methods,
     move: nothing,
     wake: nothing,
+    wakeAll: () => ({ count: 0, last: 0 }),
     sleep: nothing,
     addRipple: nothing,
     removeRipple: nothing,

@@ -168,6 +168,14 @@ function lineStatements({ run, rows, values, tuples, sagas }: Sql) {
     waitingOf: sagas(
       'INDEXED BY waiting WHERE stage = 0 AND d = ? AND exclusive = 0 AND n > ? ORDER BY n LIMIT ?',
     ),
+    waitingAfter: tuples<[count: number, last: number | null]>(
+      `SELECT count(*), max(n) FROM (SELECT n FROM sagas INDEXED BY waiting
+       WHERE stage = 0 AND d = ? AND exclusive = 0 AND n > ? ORDER BY n LIMIT ?)`,
+    ),
+    wakeAll: run(
+      `UPDATE sagas INDEXED BY waiting SET awake = 1
+       WHERE stage = 0 AND d = ? AND exclusive = 0 AND n > ? AND n <= ? AND awake = 0`,
+    ),
     holdersOf: sagas('INDEXED BY holding WHERE stage = 1 AND d = ?'),
     someHolders: values<number>('SELECT n FROM sagas INDEXED BY holding WHERE stage = 1 LIMIT ?'),
     holderKind: values<number>('SELECT exclusive FROM sagas INDEXED BY holding WHERE stage = 1 LIMIT 1'),
