@@ -35,6 +35,25 @@ describe('a lease', () => {
     expect(clock.timers).toBe(0)
   })
 
+  test('counts from when the renewal was sent, not from when it was answered', async () => {
+    const clock = new FakeClock()
+    const lost: number[] = []
+    let renewals = 0
+    new Lease(
+      clock,
+      900,
+      async () => {
+        if (++renewals > 1) return new Promise<never>(() => {})
+        await clock.sleep(250)
+        return true
+      },
+      () => lost.push(clock.monotonic()),
+    )
+    await clock.advance(3_000)
+    // Sent at 300, answered at 550.
+    expect(lost).toEqual([901])
+  })
+
   test('is over at once when the store no longer knows the worker', async () => {
     const clock = new FakeClock()
     const lost: string[] = []

@@ -4,7 +4,7 @@
 import { saga } from 'backstep'
 import { describe, expect, test } from 'vitest'
 import type { Write } from '#dist/store/store.js'
-import { losingAnswers, stage } from '../support/bench.js'
+import { journalWords, losingAnswers, stage } from '../support/bench.js'
 import { wrapStore } from '../support/wrapped-store.mjs'
 
 const plain = saga('plain', { keys: () => [] }).step('one', { commit: () => 'done', rollback: () => {} })
@@ -47,6 +47,34 @@ describe('an answer that is lost', () => {
       expect([kind, armed]).toEqual([kind, false])
       for (const id of ids)
         expect([kind, id, (await orchestrator.get(id))?.status]).toEqual([kind, id, 'committed'])
+    }
+  })
+
+  test('of an append: it is sent again unchanged, nothing is called twice, and nobody is blamed for a crash', async () => {
+    for (const applied of [true, false]) {
+      let lost = 0
+      const calls: number[] = []
+      const definition = saga('counted')
+        .step('one', { commit: ({ attempt }) => void calls.push(attempt), rollback: () => {} })
+        .step('two', { commit: ({ attempt }) => void calls.push(attempt), rollback: () => {} })
+      const { clock, orchestrator } = await stage({
+        sagas: [definition],
+        wrap: (store) =>
+          wrapStore(store, {
+            apply: async (writes: readonly Write[]) => {
+              const loses = writes.some(({ type }) => type === 'append') && lost++ < 2
+              const results = loses && !applied ? [] : await store.apply(writes)
+              if (loses) throw new Error('no answer')
+              return results
+            },
+          }),
+      })
+      await clock.until(orchestrator.run(definition, undefined, { id: 'a' }))
+      expect(lost).toBeGreaterThan(1)
+      expect(calls).toEqual([1, 1])
+      expect(await journalWords(orchestrator, 'a')).toBe(
+        'submitted one:started one:committed two:started two:committed ended',
+      )
     }
   })
 

@@ -234,6 +234,30 @@ describe('scenario 1: a commit that succeeds after it was given up', () => {
     expect(standing.size).toBe(0)
   })
 
+  test('scenario 1: of a step that stands by a later attempt: nothing to say, nothing to undo', async () => {
+    const clock = new FakeClock()
+    const first = deferred<string>()
+    const gate = deferred()
+    let rollbacks = 0
+    const definition = saga('twice')
+      .step('book', {
+        commit: ({ attempt }) => (attempt === 1 ? first.promise : 'second'),
+        rollback: () => void rollbacks++,
+        timeout: 100,
+        retry: { attempts: 2, min: 10 },
+      })
+      .step('then', { commit: () => gate.promise, rollback: () => {} })
+    const { orchestrator } = await stage({ clock, sagas: [definition], grace: 50 })
+    const run = orchestrator.run(definition, undefined, { id: 'a' })
+    await clock.when(async () => (await journalWords(orchestrator, 'a')).endsWith('then:started'))
+    first.resolve('first')
+    await clock.advance(1_000)
+    gate.resolve()
+    expect(await clock.until(run)).toEqual({ book: 'second' })
+    expect(rollbacks).toBe(0)
+    expect(await journalWords(orchestrator, 'a')).not.toContain('late')
+  })
+
   test('scenario 1: within the grace it commits, and the saga goes on where an attempt was left', async () => {
     for (const attempts of [1, 2]) {
       const clock = new FakeClock()
@@ -288,6 +312,28 @@ describe('scenario 2: an attempt in doubt, then one that is rejected', () => {
       expect(rollbacks[0]).toMatchObject({ output: undefined })
     })
   }
+
+  test('scenario 2: then rejected twice, with a restart before the last time: the doubt is kept', async () => {
+    const clock = new FakeClock()
+    const memory = memoryStore({ now: clock.now })
+    let rollbacks = 0
+    const definition = saga('doubt').step('charge', {
+      commit: ({ attempt }) => {
+        throw attempt === 1
+          ? Object.assign(new Error('reset'), { code: 'ECONNRESET' })
+          : new Error('declined')
+      },
+      rollback: () => void rollbacks++,
+      retry: { attempts: 3, min: 1_000, max: 1_000 },
+    })
+    const first = await stage({ clock, store: memory, sagas: [definition] })
+    await clock.until(first.orchestrator.submit(definition, undefined, { id: 'a' }))
+    await clock.when(async () => (await first.orchestrator.get('a'))?.steps[0]?.commitAttempts === 2)
+    await clock.until(first.orchestrator.close())
+    const second = await stage({ clock, store: memory, sagas: [definition] })
+    await clock.when(async () => (await second.orchestrator.get('a'))?.status === 'rolled_back')
+    expect(rollbacks).toBe(1)
+  })
 
   test('scenario 2: an abort by cancel: the step is rolled back, though the call throws', async () => {
     let rollbacks = 0
