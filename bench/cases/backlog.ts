@@ -6,11 +6,11 @@
  * - The empty store sees the very same calls, one for one, in turn.
  */
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Store } from 'backstep'
 import { sqliteStore } from 'backstep/sqlite'
-import { uuidv7 } from 'uuidv7'
 import { type Bench, type Case, fileIn } from '../case.js'
 import { atMost, type Bar, resultOf } from '../result.js'
 import { keyed, serial } from '../sagas.js'
@@ -62,7 +62,7 @@ function refOf(kind: Kind) {
 }
 
 function submitOf(kind: Kind, key: string): Write {
-  const uid = uuidv7()
+  const uid = randomUUID()
   const keys = kind === 'keyed' ? [key] : null
   return {
     type: 'submit',
