@@ -8,9 +8,11 @@
  */
 import { BadInputError } from '../../core/errors.js'
 import type { ListFilter, Result, SagaRow, Store, StoredSaga, Tombstone, Write } from '../../store/store.js'
+import { claim } from './claims.js'
 import { healthOf, listOf } from './reading.js'
 import { rowOf, storedOf } from './rows.js'
 import { MemoryState } from './state.js'
+import { append, prune, submit } from './writes.js'
 
 export interface MemoryStoreOptions {
   /** The store's clock, ms since 1970. Default: `Date.now`. */
@@ -97,11 +99,11 @@ export class MemoryStore implements Store {
     try {
       switch (write.type) {
         case 'submit':
-          return state.submit(write)
+          return submit(state, write)
         case 'append':
-          return state.append(write)
+          return append(state, write)
         case 'claim':
-          return state.claim(write)
+          return claim(state, write)
         case 'join':
           return state.join(write)
         case 'renew':
@@ -109,7 +111,7 @@ export class MemoryStore implements Store {
         case 'leave':
           return state.leave(write)
         case 'prune':
-          return state.prune(write)
+          return prune(state, write)
         default:
           return {
             type: 'refused',

@@ -4,7 +4,8 @@
  * Invariants
  * - `NumberSet` is ascending and without duplicates. Adding above the last and removing the first, which is what
  *   queues do, are O(1); anything else is a binary search and one move of memory.
- * - `DueQueue` may hold times that no longer apply: its user says which still do.
+ * - `DueQueue` may hold times that no longer apply, though never more of them than of the others (and a thousand): they are
+ *   dropped when they come up, or all at once when it has doubled.
  */
 export class NumberSet {
   #items: number[]
@@ -66,19 +67,26 @@ export class NumberSet {
   }
 }
 
-interface Due {
+export interface Due {
   readonly at: number
   readonly n: number
 }
 
 /** A binary heap by time, then by number. */
 export class DueQueue {
-  readonly #heap: Due[] = []
+  readonly #applies: (due: Due) => boolean
+  #heap: Due[] = []
+  #sweepAt = 1_000
+
+  constructor(applies: (due: Due) => boolean) {
+    this.#applies = applies
+  }
 
   push(at: number, n: number): void {
+    if (this.#heap.length >= this.#sweepAt) this.#sweep()
     const heap = this.#heap
-    let i = heap.length
     const due = { at, n }
+    let i = heap.length
     while (i > 0) {
       const up = (i - 1) >>> 1
       const parent = heap[up] as Due
@@ -90,10 +98,16 @@ export class DueQueue {
   }
 
   /** The earliest that still applies. */
-  peek(applies: (due: Due) => boolean): Due | undefined {
+  get first(): Due | undefined {
     const heap = this.#heap
-    while (heap[0] && !applies(heap[0])) this.#removeFirst()
+    while (heap[0] && !this.#applies(heap[0])) this.#removeFirst()
     return heap[0]
+  }
+
+  /** A sorted array is a heap. */
+  #sweep(): void {
+    this.#heap = this.#heap.filter(this.#applies).sort((a, b) => a.at - b.at || a.n - b.n)
+    this.#sweepAt = Math.max(1_000, 2 * this.#heap.length)
   }
 
   #removeFirst(): void {

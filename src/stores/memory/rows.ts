@@ -16,14 +16,25 @@ export class MemoryDefinition {
   readonly waiting = new NumberSet()
   readonly alone = new NumberSet()
   readonly awake = new NumberSet()
-  readonly parked = new DueQueue()
-  readonly deadlines = new DueQueue()
+  readonly parked: DueQueue
+  /** Of waiting sagas that nobody owns. */
+  readonly deadlines: DueQueue
   /** Holding sagas. */
   readonly holders = new Set<MemorySaga>()
 
-  constructor(d: number, ref: DefinitionRef) {
+  constructor(d: number, ref: DefinitionRef, sagas: ReadonlyMap<number, MemorySaga>) {
     this.d = d
     this.ref = ref
+    this.parked = new DueQueue(({ at, n }) => {
+      const saga = sagas.get(n)
+      return saga?.due === at && saga.definition === this
+    })
+    this.deadlines = new DueQueue(({ at, n }) => {
+      const saga = sagas.get(n)
+      return (
+        saga?.stage === 'waiting' && saga.owner === null && saga.deadline === at && saga.definition === this
+      )
+    })
   }
 }
 
