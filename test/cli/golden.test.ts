@@ -44,7 +44,11 @@ test('doctor: a stuck saga, with remedies to type', async () => {
   const { code, stdout } = await backstep(['doctor', '--store', 'sqlite:trips.db'], { cwd: folder.path })
   expect(code).toBe(1)
   const engine = /SQLite [\d.]+/g
-  await expect(normalised(stdout.replace(engine, 'SQLite VERSION'))).toMatchFileSnapshot('golden/doctor.txt')
+  // Whether a WAL is there depends on who closed the file last, and when.
+  const wal = / and [\d.]+ [kMG]?B of WAL/
+  await expect(normalised(stdout.replace(engine, 'SQLite VERSION').replace(wal, ''))).toMatchFileSnapshot(
+    'golden/doctor.txt',
+  )
 })
 
 test.each(['', 'list', 'resolve', 'doctor', 'simulate'])('%s --help fits 80 columns', async (name) => {
