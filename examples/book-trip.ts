@@ -43,5 +43,7 @@ try {
   await orchestrator.run(bookTrip, { to: 'Tokyo', budget: 400 })
 } catch (error) {
   const { reason, step, rolledBack } = error as SagaRolledBackError
-  console.log(`${step} ${reason}; rolled back: ${rolledBack.join(', ')}; booked: ${[...booked].join(', ') || 'nothing'}`)
+  console.log(
+    `${step} ${reason}; rolled back: ${rolledBack.join(', ')}; booked: ${[...booked].join(', ') || 'nothing'}`,
+  )
 }

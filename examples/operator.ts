@@ -32,6 +32,10 @@ await stuck
 const view = await orchestrator.get('rental-1')
 console.log(`status ${view?.status}, stuck ${view?.stuck}`)
 
-await orchestrator.resolve('rental-1', 'car', { as: 'rolled_back', reason: 'the car was found', actor: 'ada' })
+await orchestrator.resolve('rental-1', 'car', {
+  as: 'rolled_back',
+  reason: 'the car was found',
+  actor: 'ada',
+})
 const outcome = await handle.outcome()
 console.log(`ended ${outcome.status}`)

@@ -27,7 +27,8 @@ const placeOrder = saga<Order>('place-order', { deadline: '1h' })
   })
   .step('label', {
     // The carrier needs a moment: nothing is held in memory until it is asked again.
-    commit: ({ idempotencyKey }) => (polls++ < 2 ? pending({ checkAfter: 20 }) : { parcel: idempotencyKey.length }),
+    commit: ({ idempotencyKey }) =>
+      polls++ < 2 ? pending({ checkAfter: 20 }) : { parcel: idempotencyKey.length },
     rollback: () => {},
   })
   .step('charge', { commit: () => ({ charged: true }), rollback: () => {}, pivot: true })
@@ -42,7 +43,9 @@ const placeOrder = saga<Order>('place-order', { deadline: '1h' })
 await using orchestrator = await Orchestrator.open({ sagas: [placeOrder], log: false })
 
 const plain = await orchestrator.run(placeOrder, { item: 'kettle', gift: false })
-console.log(`shelf ${plain.stock.shelf}, wrapping: ${plain.wrapping ?? 'none'}, mail sent on attempt ${plain.mail.sentOn}`)
+console.log(
+  `shelf ${plain.stock.shelf}, wrapping: ${plain.wrapping ?? 'none'}, mail sent on attempt ${plain.mail.sentOn}`,
+)
 
 const handle = await orchestrator.submit(placeOrder, { item: 'teapot', gift: true }, { id: 'order-2' })
 const outcome = await handle.outcome()

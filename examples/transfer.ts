@@ -43,14 +43,16 @@ const transfer = saga<Transfer>('transfer', { keys: ({ from, to }) => [`account:
         if ((north.balanceOf.get(from) ?? 0) < amount) throw new Rejected(`${from} has less than ${amount}`)
         north.move.run(-amount, from)
       }),
-    rollback: (call) => north.guard.rollback(call, () => void north.move.run(call.input.amount, call.input.from)),
+    rollback: (call) =>
+      north.guard.rollback(call, () => void north.move.run(call.input.amount, call.input.from)),
   })
   .step('credit', {
     commit: (call) => {
       south.guard.commit(call, () => void south.move.run(call.input.amount, call.input.to))
       if (answersToLose-- > 0) throw new InDoubt('the line went dead before the answer came')
     },
-    rollback: (call) => south.guard.rollback(call, () => void south.move.run(-call.input.amount, call.input.to)),
+    rollback: (call) =>
+      south.guard.rollback(call, () => void south.move.run(-call.input.amount, call.input.to)),
   })
 
 const orchestrator = await Orchestrator.open(`sqlite:${join(folder, 'sagas.db')}`, {
