@@ -22,7 +22,7 @@
  *     waiting ones whose deadline has passed (to be ended: they do not hold). Neither kind starves the other.
  *  8. `submit` with `start` begins at once if the saga may start; otherwise it only queues and `start.entries` are dropped.
  *  9. A worker is dead once it left, or its lease has run out by the store's clock, or its process is known to be gone.
- *     A dead worker's renewal is `superseded`.
+ *     A dead worker's renewal is `superseded`, and so is a join under its name while it still owns sagas: it comes back under another.
  * 10. `dueIn` is relative (ms): the store adds its own clock, the only one that judges leases and due times.
  * 11. What is read is what is durable.
  * 12. A fact added with a null token never changes the owner: a saga that has one is `noticed` in its owner's next claim, one that

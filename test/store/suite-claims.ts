@@ -244,6 +244,7 @@ export function claimsSuite(bench: Bench): void {
       expect(saga.token).not.toBeNull()
       await wait(220)
       await bench.desk.expect({ type: 'renew', worker: 'w', lease: 1_000 }, 'superseded')
+      await bench.desk.expect({ type: 'join', worker: 'w', lease: 1_000, offers: [trip] }, 'superseded')
       await bench.desk.expect({ type: 'claim', worker: 'w', limit: 1 }, 'superseded')
       expect(await bench.desk.claimIds('v')).toEqual([saga.id])
       expect(await bench.desk.one(bench.desk.appendOf(saga, [committedEntry()]))).toEqual({
