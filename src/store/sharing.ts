@@ -6,6 +6,16 @@
 export type ClaimSource = (limit: number) => number
 
 /**
+ * The same items, beginning with another one every few turns: whoever stands first in a list must not always be served first.
+ * Not every turn: the kind that is first changes then, and the two must not go in step.
+ */
+export function rotated<T>(items: Iterable<T>, turn: number): T[] {
+  const all = [...items]
+  const first = all.length === 0 ? 0 : (turn >> 2) % all.length
+  return [...all.slice(first), ...all.slice(0, first)]
+}
+
+/**
  * First each source gets an equal part, then what is left goes to whoever has more. `turn` counts the claims: each time another
  * source is the first, so that claims of one saga at a time are fair too.
  */

@@ -149,6 +149,18 @@ export function claimsSuite(bench: Bench): void {
       expect((await bench.desk.claimIds('w', 100)).length).toBe(14)
     })
 
+    it('nor do those of one definition, if another has more than a claim takes', async () => {
+      await bench.desk.join('w', [trip, order])
+      for (let i = 0; i < 12; i++) {
+        const definition = i < 10 ? trip : order
+        await bench.desk.park(await bench.desk.submit({ definition, start: 'w' }), 0)
+      }
+      const names: string[] = []
+      for (let i = 0; i < 8; i++)
+        names.push(...(await bench.desk.claim('w', 1)).map(({ saga }) => saga.definition.name))
+      expect(names.filter((name) => name === 'order')).toHaveLength(2)
+    })
+
     it('waiting sagas start in order of submission', async () => {
       const queued: string[] = []
       for (let i = 0; i < 30; i++)

@@ -1,7 +1,7 @@
 /**
  * The claim of the memory store: which sagas a worker gets.
  */
-import { shareOut } from '../../store/sharing.js'
+import { rotated, shareOut } from '../../store/sharing.js'
 import type { Claimed, ClaimWrite, Result } from '../../store/store.js'
 import type { DueQueue } from './ordered.js'
 import { type MemoryDefinition, type MemorySaga, type MemoryWorker, storedOf } from './rows.js'
@@ -46,7 +46,7 @@ class Round {
 
   take(most: number, queueOf: (definition: MemoryDefinition) => DueQueue): number {
     const before = this.taken.length
-    for (const definition of this.#worker.offers) {
+    for (const definition of rotated(this.#worker.offers, this.#state.turn)) {
       const queue = queueOf(definition)
       for (
         let due = queue.first;

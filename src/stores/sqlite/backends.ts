@@ -72,8 +72,8 @@ export class ThreadBackend implements Backend {
       name: `backstep ${this.#path}`,
     })
     thread.on('message', (answer: Answer) => this.#receive(answer))
-    thread.on('error', (error) => this.#fail(error))
-    thread.on('exit', (code) => this.#fail(new Error(`the thread ended with code ${code}`)))
+    thread.on('error', (error) => this.#fail(thread, error))
+    thread.on('exit', (code) => this.#fail(thread, new Error(`the thread ended with code ${code}`)))
     thread.unref()
     this.#thread = thread
     this.#gone = undefined
@@ -101,7 +101,9 @@ export class ThreadBackend implements Backend {
     else waiter?.resolve(('packed' in answer ? unpack(answer.packed) : answer.reply) as never)
   }
 
-  #fail(cause: unknown): void {
+  #fail(thread: Worker, cause: unknown): void {
+    // The end of an earlier thread says nothing about this one.
+    if (this.#thread !== undefined && this.#thread !== thread) return
     this.#gone ??= new StoreError(`${this.#path}: the store's thread is gone`, {
       code: 'STORE_UNAVAILABLE',
       hint: 'close the orchestrator and open it again; what was acknowledged is in the file',

@@ -7,7 +7,7 @@
  */
 
 import { holds } from '../../store/admission.js'
-import { shareOut } from '../../store/sharing.js'
+import { rotated, shareOut } from '../../store/sharing.js'
 import type { WireResult, WireSaga } from './answers.js'
 import { holdingStage, keysOf, rowOf, running, waitingStage } from './codes.js'
 import { contenderOf } from './lines.js'
@@ -105,7 +105,7 @@ class Round {
 
   #take(most: number, query: (d: number, left: number) => SagaRecord[]): number {
     let left = most
-    for (const d of this.#worker.offers) {
+    for (const d of rotated(this.#worker.offers, this.#tx.turn)) {
       if (left <= 0) break
       for (const record of query(d, left)) {
         const token = this.#nextToken()

@@ -2,7 +2,6 @@
  * What the SQLite store shows. Nothing here writes.
  */
 import type { Database as Driver } from 'better-sqlite3'
-import type { Status } from '../../core/state.js'
 import { Admission, type Lines } from '../../store/admission.js'
 import type { DefinitionRef, Health, ListFilter, Obstacle, SagaRow, Tombstone } from '../../store/store.js'
 import type { WireSaga } from './answers.js'
@@ -143,8 +142,7 @@ export class Reading {
     if (late !== undefined) yield `late = ${late ? 1 : 0}`
     if (name !== undefined) yield `d IN (${this.#definitionsNamed(name).join()})`
     if (blocked !== undefined) yield this.#blockedCondition(blocked)
-    // Few sagas are unfinished: saying so lets SQLite take the small indexes.
-    if (blocked === true || (status && !status.some(hasEnded))) yield 'stage IN (0, 1)'
+    if (status?.every((word) => word === 'running' || word === 'rolling_back')) yield holdsOrIsLate
   }
 
   #definitionsNamed(name: string): number[] {
@@ -156,13 +154,15 @@ export class Reading {
   #blockedCondition(blocked: boolean): string {
     const { registry } = this.#tx
     const dead = [...registry.definitions.keys()].filter((d) => !registry.isOfferedNow(d)).join()
-    return blocked ? `d IN (${dead})` : `(stage = 2 OR d NOT IN (${dead}))`
+    if (!blocked) return `(stage = 2 OR d NOT IN (${dead}))`
+    return `n IN (SELECT n FROM sagas INDEXED BY waiting WHERE stage = 0 AND d IN (${dead})
+      UNION ALL SELECT n FROM sagas INDEXED BY holding WHERE stage = 1 AND d IN (${dead}))`
   }
 }
 
-function hasEnded(status: Status): boolean {
-  return status === 'committed' || status === 'rolled_back'
-}
+/** Where a saga that runs or rolls back is found without reading all that have ended: it holds, or landed late and waits. */
+const holdsOrIsLate = `n IN (SELECT n FROM sagas INDEXED BY holding WHERE stage = 1
+  UNION ALL SELECT n FROM sagas INDEXED BY late WHERE late = 1)`
 
 /** Looking must not leave notes: there is no transaction to keep them in. */
 function readOnly(lines: Lines): Lines {
