@@ -198,8 +198,8 @@ describe.each([
     const shell = spawn('bash', ['-c', line], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
     const lines = createInterface({ input: shell.stdout })[Symbol.asyncIterator]()
     const pid = Number((await lines.next()).value)
-    // Long enough to be waiting for the lock.
-    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    // Long enough to be waiting for the lock, also where the machine has more to do.
+    await new Promise((resolve) => setTimeout(resolve, 3_000))
     process.kill(pid, signal)
     const since = performance.now()
     const last = await lines.next()
