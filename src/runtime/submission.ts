@@ -82,13 +82,9 @@ export function submittedOf(
   const keys = definition.keys ? keysOf(definition, value) : null
   const wait = options?.deadline === undefined ? definition.deadline : duration(options.deadline, 'deadline')
   const deadline = wait === undefined ? undefined : Math.min(8.64e15, clock.now() + wait)
-  return {
-    type: 'submitted',
-    uid,
-    ...(value === undefined ? undefined : { input: value }),
-    keys,
-    ...(deadline === undefined ? undefined : { deadline }),
-  }
+  const submitted: Submitted =
+    value === undefined ? { type: 'submitted', uid, keys } : { type: 'submitted', uid, input: value, keys }
+  return deadline === undefined ? submitted : { ...submitted, deadline }
 }
 
 export const submitOptionNames = ['id', 'deadline'] as const

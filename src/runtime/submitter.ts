@@ -7,6 +7,7 @@
  * - Whatever is refused is refused before the write.
  */
 import { createHash } from 'node:crypto'
+import type { Draft } from '../core/draft.js'
 import type { Entry, Json, Submitted } from '../core/entry.js'
 import { BadInputError, ClosedError, SagaConflictError, StoreError } from '../core/errors.js'
 import { begin, type Call, decide, evolveAll, intentOf, type State } from '../core/index.js'
@@ -132,7 +133,7 @@ export class Submitter {
     const at = clock.now()
     const reserved = worker?.reserve() === true
     const first = reserved ? firstOf(definition, submitted, at) : undefined
-    const write: SubmitWrite = {
+    const write: Draft<SubmitWrite> = {
       type: 'submit',
       id: options?.id ?? uid,
       uid,
@@ -141,10 +142,8 @@ export class Submitter {
       deadline: submitted.deadline ?? null,
       at,
       entries: [submitted],
-      ...(worker && first
-        ? { start: { worker: worker.id, entries: first.entries, summary: running } }
-        : undefined),
     }
+    if (worker && first) write.start = { worker: worker.id, entries: first.entries, summary: running }
     return new Promise((resolve, reject) => {
       commits.add(write, (result, error) => {
         if (result?.type === 'applied' && result.n !== undefined) {
