@@ -33,13 +33,18 @@ async function race(file: string, calls: number, ...sides: ('commit' | 'rollback
 
 describe('two processes on one file', () => {
   test('the same commits from both: each takes effect once, both get the same answers', async () => {
-    const file = preparedFile()
-    const [one = [], two = []] = await race(file, 300, 'commit', 'commit')
-    expect(one).toHaveLength(300)
-    expect(one).toEqual(two)
-    expect(participant(file).effects()).toHaveLength(300)
-    // Both really raced: each of them was first at least once.
-    expect(new Set(one.map((answer) => (answer as { pid: number }).pid)).size).toBe(2)
+    // A race counts only if both really raced: each of them was first at least once. A busy machine may take turns for long.
+    const first = new Set<number>()
+    for (let races = 0; first.size < 2 && races < 10; races++) {
+      const file = preparedFile()
+      const [one = [], two = []] = await race(file, 300, 'commit', 'commit')
+      expect(one).toHaveLength(300)
+      expect(one).toEqual(two)
+      expect(participant(file).effects()).toHaveLength(300)
+      first.clear()
+      for (const answer of one) first.add((answer as { pid: number }).pid)
+    }
+    expect(first.size).toBe(2)
   })
 
   test('commits from one, their rollbacks from the other: in any order nothing stands', async () => {
