@@ -6,8 +6,7 @@
  * - It installs no signal handlers, and after `close` it holds nothing that keeps the process alive.
  */
 import { type Duration, duration, formatDuration } from '../core/duration.js'
-import type { Json } from '../core/entry.js'
-import { BadInputError, SagaStateError, SagaUnfinishedError, StoreError } from '../core/errors.js'
+import { BadInputError, SagaStateError, SagaUnfinishedError } from '../core/errors.js'
 import { isEnded, type State } from '../core/index.js'
 import {
   anonymous,
@@ -19,14 +18,14 @@ import {
 import type { Health, Store } from '../store/store.js'
 import { storeAt } from './address.js'
 import { Announcer, type Named } from './announcer.js'
-import type { Subject } from './calls.js'
 import type { Clock } from './clock.js'
 import type { SagaOfCall } from './context.js'
 import { causeOf, type Outcome, outcomeOf, outcomeOfPruned } from './ending.js'
 import type { Events, Listener } from './events.js'
 import type { Departure, Execution } from './execution.js'
-import { type Added, Facts, lateFact, type Wish } from './facts.js'
+import { type Added, Facts } from './facts.js'
 import { GroupCommit } from './group-commit.js'
+import { LateSuccesses } from './late.js'
 import { defaultLogger, guarded, silent } from './log.js'
 import {
   type ByWhom,
@@ -64,14 +63,14 @@ export interface SagaHandle<Outputs> {
 
 type Together<Outputs> = { readonly [Step in keyof Outputs]: Outputs[Step] }
 
-/** Before a late success that the store could not take is said again, in ms. */
-const pauseBeforeLate = 500
+/** What is known of late successes when it closes has so long to be journaled, in ms. */
+const lateWithin = 2_000
 
 export class Orchestrator implements AsyncDisposable {
   readonly #store: Store
   readonly #clock: Clock
   readonly #commits: GroupCommit
-  readonly #facts: Facts
+  readonly #late: LateSuccesses
   readonly #operators: Operators
   readonly #submitter: Submitter
   readonly #waits: Waits
@@ -112,10 +111,14 @@ export class Orchestrator implements AsyncDisposable {
     this.#announcer = new Announcer(log)
     if (options.onStuck) this.#announcer.events.on('stuck', options.onStuck)
     this.#commits = new GroupCommit(store, clock, this.#announcer)
-    this.#facts = new Facts(store, this.#commits, clock)
-    this.#operators = new Operators(store, this.#commits, this.#facts, clock, (added) =>
-      this.#factAdded(added),
-    )
+    const facts = new Facts(store, this.#commits, clock)
+    const added = (fact: Added): void => this.#factAdded(fact)
+    this.#operators = new Operators(store, this.#commits, facts, clock, added)
+    this.#late = new LateSuccesses(facts, clock, {
+      reopening: (saga) => this.#submitter.keep(saga),
+      added,
+      lost: (id, step, attempt, error) => this.#announcer.lateSuccessLost(id, step, attempt, error),
+    })
     const registry = new Registry()
     const uid = clock.id()
     this.#worker = options.work ? this.#makeWorker(registry, options) : undefined
@@ -151,7 +154,7 @@ export class Orchestrator implements AsyncDisposable {
         recorded: (execution, entries, at) => announcer.recorded(nameOf(execution), entries, at),
         stuck: (execution, failure) => announcer.stuck(nameOf(execution), failure),
         departed: (execution, how) => this.#departed(execution, how),
-        landedLate: (saga, step, attempt, output) => this.#landedLate(saga, step, attempt, output),
+        landedLate: (saga, step, attempt, output) => this.#late.tell(saga, step, attempt, output),
         logFor: (saga, step, attempt) => announcer.logFor(nameOf(saga), step, attempt),
         refused: ({ id }, error) => announcer.writeRefused(id, error),
         forgetList: (uid) => registry.forgetList(uid),
@@ -367,25 +370,6 @@ export class Orchestrator implements AsyncDisposable {
     this.#worker?.claim()
   }
 
-  #landedLate(saga: Subject, step: string, attempt: number, output: Json | undefined): void {
-    const { n, id } = saga
-    const wish: Wish = (state) => {
-      const answer = lateFact(state, step, attempt, output)
-      // A bare list's functions were forgotten at its end, and it is about to go back.
-      if ('entries' in answer && answer.entries.length > 0) this.#submitter.keep(saga)
-      return answer
-    }
-    this.#facts.add({ n }, wish).then(
-      (added) => this.#factAdded(added),
-      (error: unknown) => {
-        // Nobody else knows of it: as long as the store may answer again, it must be said.
-        const again = error instanceof StoreError && this.#closing === undefined
-        if (!again) return this.#announcer.lateSuccessLost(id, step, attempt, error)
-        this.#clock.timer(pauseBeforeLate, () => this.#landedLate(saga, step, attempt, output))
-      },
-    )
-  }
-
   // The end
 
   /**
@@ -401,6 +385,7 @@ export class Orchestrator implements AsyncDisposable {
     this.#submitter.close()
     this.#announcer.stop()
     await this.#worker?.stop(drain)
+    await this.#late.close(lateWithin)
     this.#waits.close()
     this.#commits.stop()
     await this.#store.close()

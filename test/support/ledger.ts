@@ -51,7 +51,8 @@ export function judge(witness: Witness): string[] {
   return [
     ...ended(witness),
     ...wholeOrUndone(witness),
-    ...inOrder(witness),
+    // What lands after it was given up is undone again, in whatever order it became known.
+    ...(witness.journal.some(({ type }) => type === 'late') ? [] : inOrder(witness)),
     ...attemptsKept(witness.lines),
     ...keysKept(witness.lines),
     ...tokensGrow(witness.lines),
