@@ -5,7 +5,7 @@
  * - A plain append is one statement, and that statement checks the token and the place in the journal.
  * - Every query names the index that it needs, or goes by primary key: none reads more than it returns (see migrations.ts).
  */
-import type { Database as Driver } from 'better-sqlite3'
+import type { Database as Driver, Statement as DriverStatement } from 'better-sqlite3'
 
 /** A row of `sagas`, in this order. */
 export const sagaColumns =
@@ -66,11 +66,44 @@ export function prepareAll(db: Driver) {
   }
 }
 
+/**
+ * Rows as objects, made here: the driver makes the names of the columns anew at each call, a microsecond each, even where
+ * there is no row.
+ */
+class Rows<Row> implements Statement<Row> {
+  readonly #statement: Statement<readonly Value[]>
+  readonly #names: readonly string[]
+
+  constructor(statement: DriverStatement<unknown[], Value[]>) {
+    this.#names = statement.columns().map(({ name }) => name)
+    this.#statement = statement.raw()
+  }
+
+  run(...values: Value[]) {
+    return this.#statement.run(...values)
+  }
+
+  get(...values: Value[]): Row | undefined {
+    const found = this.#statement.get(...values)
+    return found && this.#rowOf(found)
+  }
+
+  all(...values: Value[]): Row[] {
+    return this.#statement.all(...values).map((found) => this.#rowOf(found))
+  }
+
+  #rowOf(found: readonly Value[]): Row {
+    const row: Record<string, Value> = {}
+    for (let i = 0; i < found.length; i++) row[this.#names[i] as string] = found[i] as Value
+    return row as Row
+  }
+}
+
 type Sql = ReturnType<typeof sqlOf>
 
 /** Ways to prepare a statement, by the form of its rows. */
 function sqlOf(db: Driver) {
-  const rows = <Row>(sql: string): Statement<Row> => db.prepare<unknown[], Row>(sql)
+  const rows = <Row>(sql: string): Statement<Row> => new Rows<Row>(db.prepare<unknown[], Value[]>(sql))
   return {
     rows,
     run: (sql: string): Statement => db.prepare<unknown[]>(sql),
