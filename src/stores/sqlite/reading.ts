@@ -154,6 +154,8 @@ export class Reading {
   #blockedCondition(blocked: boolean): string {
     const { registry } = this.#tx
     const dead = [...registry.definitions.keys()].filter((d) => !registry.isOfferedNow(d)).join()
+    // Over no definition at all SQLite has no use for the indexes that are named below, and refuses.
+    if (dead === '') return blocked ? 'FALSE' : 'TRUE'
     if (!blocked) return `(stage = 2 OR d NOT IN (${dead}))`
     return `n IN (SELECT n FROM sagas INDEXED BY waiting WHERE stage = 0 AND d IN (${dead})
       UNION ALL SELECT n FROM sagas INDEXED BY holding WHERE stage = 1 AND d IN (${dead}))`
