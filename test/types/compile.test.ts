@@ -52,7 +52,7 @@ describe('a saga of 150 steps', () => {
     expect(errors).toEqual([])
     // Measured: 260,000 and 3 s. The count is exact on every machine; the time is for one that is busy.
     expect(instantiations).toBeLessThan(500_000)
-    expect(seconds).toBeLessThan(15)
+    expect(seconds).toBeLessThan(60)
   })
 
   test('and the compiler still looks at it', () => {
