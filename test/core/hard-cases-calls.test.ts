@@ -4,7 +4,7 @@
 import { describe, expect, test } from 'vitest'
 import { decide } from '#dist/core/decide.js'
 import { evolve } from '#dist/core/evolve.js'
-import { settleVerify } from '#dist/core/settle.js'
+import { settleVerify, suspected } from '#dist/core/settle.js'
 import { isStuck, rolledBackSteps } from '#dist/core/summary.js'
 import { isOver } from './driver.js'
 import { planOf } from './plans.js'
@@ -163,6 +163,18 @@ describe('crashes', () => {
     const moment = tell(planOf('a > b'), ['a commits', ...repeat(2, 'killed', 'time passes'), 'killed'])
     expect(moment.state.wayBack).toEqual({ reason: 'crash_loop', step: 'b' })
     expect(callsOf(moment)).toEqual(['rollback b 1'])
+  })
+
+  test('one short of that the step is suspected; an attempt that is still open in the store counts as one', () => {
+    const isSuspected = (...story: string[]) =>
+      suspected(tell(planOf('a > b'), ['a commits', ...story]).state)
+    expect(isSuspected('killed')).toBe(false)
+    expect(isSuspected('killed', 'time passes')).toBe(true)
+    expect(isSuspected('killed', 'time passes', 'killed')).toBe(true)
+    expect(isSuspected('killed', 'time passes', 'killed', 'time passes', 'b commits')).toBe(false)
+    // On the way back there is nothing to decide by it.
+    expect(isSuspected('killed', 'time passes', 'cancelled', 'it looks')).toBe(false)
+    expect(isSuspected('killed', 'time passes', 'killed', 'time passes', 'killed')).toBe(false)
   })
 
   test('three behind the pivot: forward all the same', () => {

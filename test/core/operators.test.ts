@@ -168,6 +168,13 @@ describe('resolve as committed', () => {
     expect(state.steps[1]?.output).toBe(output === 'b' ? 'b' : undefined)
   })
 
+  test('also where it answers within the grace and no attempt is left', () => {
+    const once = planOf('a > b')
+    const late = ['a commits', 'b resolved as committed', 'it looks', 'b commits within the grace']
+    expect(tell(once, late).state.status).toBe('committed')
+    expect(tell(once, ['a commits', 'b commits within the grace']).state.status).toBe('rolling_back')
+  })
+
   test('also where its process dies or closes down', () => {
     for (const end of ['killed', 'closed'])
       expect(tell(chain, ['a commits', 'b resolved as committed', end]).state.status).toBe('committed')
