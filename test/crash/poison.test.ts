@@ -54,7 +54,7 @@ test('scenario 10a: a commit that kills its process each time: three times, then
   expect(wrong).toEqual([])
   // It did not die alone: calls of innocents were open when it did, and were made again.
   expect(beside).toBeGreaterThan(0)
-}, 60_000)
+}, 120_000)
 
 test('P8: a rollback that kills its process: tried for ever; the innocents commit all the same', async () => {
   const folder = temporaryFolder()
@@ -76,4 +76,4 @@ test('P8: a rollback that kills its process: tried for ever; the innocents commi
       wrong.push(`innocent-${i} did not commit`)
   }
   expect(wrong).toEqual([])
-}, 60_000)
+}, 120_000)

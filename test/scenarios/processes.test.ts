@@ -87,7 +87,7 @@ test('scenario 38: 1,000 serial sagas from three processes: no two overlap, awai
   const switches = order.filter((id, i) => i > 0 && id[0] !== order[i - 1]?.[0])
   expect(switches.length).toBeGreaterThan(50)
   expect(new Set(lines.map(({ token }) => token)).size).toBe(1_000)
-}, 60_000)
+}, 120_000)
 
 describe('scenario 27: two orchestrators and a command line on one file', () => {
   test('scenario 27: no double record, no SQLITE_BUSY reaches anybody, every saga ends whole or undone', async () => {
@@ -112,7 +112,7 @@ describe('scenario 27: two orchestrators and a command line on one file', () => 
         wrong.push(...(await judgeSaga(orchestrator, `${name}-${n}`, lines, { answers: [end] })))
     }
     expect(wrong).toEqual([])
-  }, 60_000)
+  }, 120_000)
 
   test('scenario 27: while another connection holds the lock, submits wait, and the event loop does not', async () => {
     const { file } = place()
