@@ -141,6 +141,12 @@ describe('resolve as committed', () => {
     expect(decide(state, 0)).toEqual({ do: 'record', entry: { type: 'ended', status: 'committed' } })
   })
 
+  test('goes on without one, too', () => {
+    const state = granted(waiting, resolve(waiting, 'b', { as, ...by }))
+    expect(Object.keys(outputsOf(state))).toEqual(['a'])
+    expect(Object.keys(outputsOf(tell(chain, ['a times out', 'a 1 lands late']).state))).toEqual([])
+  })
+
   test('of the pivot passes it', () => {
     const plan = planOf('a > b! > c')
     const { state } = tell(plan, ['a commits', 'b is in doubt, without effect'])
