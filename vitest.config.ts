@@ -18,6 +18,7 @@ export default defineConfig(({ mode }) => {
     test: {
       include: [long ? 'test/**/*.long.ts' : 'test/**/*.test.ts'],
       pool: 'forks',
+      globalSetup: 'test/support/postgres-setup.ts',
       // By default one core is left idle: on two that is half the machine, while most files wait for disks and processes.
       maxWorkers: Math.max(2, availableParallelism()),
       // Short: enough for a child process on a busy machine, and a hang is still found soon.
