@@ -46,5 +46,5 @@ export { Orchestrator, type RunOptions, type SagaHandle } from './runtime/orches
 export type { SubmitOptions } from './runtime/submission.js'
 export type { JournalEntry, SagaSummary, SagaView, StepView } from './runtime/view.js'
 export { why } from './runtime/why.js'
-export type { Health, Store } from './store/store.js'
+export type { Health, Queryable, Store } from './store/store.js'
 export { memoryStore } from './stores/memory/index.js'

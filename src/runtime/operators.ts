@@ -6,7 +6,7 @@
  * - Nothing here needs the saga's definition, nor owns a saga: the command line does all of it beside a running process.
  */
 import { type Duration, duration } from '../core/duration.js'
-import { BadInputError } from '../core/errors.js'
+import { BadInputError, SagaStateError } from '../core/errors.js'
 import { cancel, rebind, resolve, retryNow, type State } from '../core/index.js'
 import { storable } from '../core/json.js'
 import type { Status } from '../core/state.js'
@@ -152,11 +152,11 @@ export class Operators {
     const known = (await this.#store.definitions(name)).filter((ref) => ref.version === version)
     const target = known.at(-1)
     if (!target && saga.stage !== 'done') {
-      throw new BadInputError(
-        `no process has offered ${name}@${version} yet`,
-        'start a process that offers it, then rebind',
-        { sagaId: id },
-      )
+      throw new SagaStateError(`saga ${id}: no process has offered ${name}@${version} yet`, {
+        code: 'NOT_REBINDABLE',
+        sagaId: id,
+        hint: 'start a process that offers it, then rebind',
+      })
     }
     await this.#add(id, (state) => rebind(state, version, target?.shape ?? '', by.actor))
   }

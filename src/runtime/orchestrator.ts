@@ -43,13 +43,13 @@ import {
   type OrchestratorOptions,
 } from './options.js'
 import { Registry } from './registry.js'
-import { checkSubmitOptions, type SubmitOptions } from './submission.js'
+import { checkSubmitOptions, type SagaOptions, type SubmitOptions } from './submission.js'
 import { type SagaName, type Stored, Submitter } from './submitter.js'
 import { type JournalEntry, type SagaView, stateOf } from './view.js'
 import { Waits } from './waits.js'
 import { Worker } from './worker.js'
 
-export interface RunOptions extends SubmitOptions {
+export interface RunOptions extends SagaOptions {
   /** Bounds the wait for the end, not the saga. */
   readonly wait?: Duration
 }
@@ -105,7 +105,7 @@ export class Orchestrator implements AsyncDisposable {
   }
 
   private constructor(store: Store, options: CheckedOptions, log: Logger) {
-    const { clock } = options
+    const clock = clockOf(store, options.clock)
     this.#store = store
     this.#clock = clock
     this.#announcer = new Announcer(log)
@@ -165,8 +165,10 @@ export class Orchestrator implements AsyncDisposable {
 
   async #start(options: CheckedOptions): Promise<void> {
     for (const definition of options.sagas) this.#submitter.register(definition)
-    if (!this.#worker) return
-    await this.#worker.start()
+    const worker = this.#worker
+    if (!worker) return
+    this.#store.onHint?.(() => worker.hinted())
+    await worker.start()
     this.#announcer.watchBlocked(this.#store, this.#clock)
   }
 
@@ -198,7 +200,7 @@ export class Orchestrator implements AsyncDisposable {
     options?: RunOptions,
   ): Promise<unknown> {
     const definition = definitionOf(given)
-    checkSubmitOptions(options, 'run', ['wait'])
+    checkSubmitOptions(options, 'run')
     const wait = options?.wait === undefined ? undefined : duration(options.wait, 'wait')
     const outcome = await this.#runToEnd(definition, input, options, wait)
     if (outcome.status === 'rolled_back') throw outcome.error
@@ -207,9 +209,10 @@ export class Orchestrator implements AsyncDisposable {
   }
 
   /**
-   * Stores a saga; it is durable once this resolves.
+   * Stores a saga; it is durable once this resolves. With `tx` it is part of your own transaction, and durable once that commits.
    *
    * @example const handle = await orchestrator.submit(bookTrip, input, { id: 'order-7' })
+   * @example await orchestrator.submit(bookTrip, input, { tx: client })   // client: a pg client after BEGIN
    * @throws BadInputError, SagaConflictError (the id is taken by another), StoreError, ClosedError
    */
   submit<Outputs>(
@@ -393,6 +396,19 @@ export class Orchestrator implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+}
+
+/** Deadlines and the journal go by the store's clock: the clocks of two machines may be an hour apart. */
+function clockOf(store: Store, clock: Clock): Clock {
+  if (!store.skew) return clock
+  return {
+    now: () => Math.round(clock.now() + (store.skew?.() ?? 0)),
+    monotonic: () => clock.monotonic(),
+    random: () => clock.random(),
+    id: () => clock.id(),
+    timer: (ms, fire) => clock.timer(ms, fire),
+    soon: (run) => clock.soon(run),
   }
 }
 

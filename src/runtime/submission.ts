@@ -10,10 +10,19 @@ import type { Json, Submitted } from '../core/entry.js'
 import { BadInputError } from '../core/errors.js'
 import { storable } from '../core/json.js'
 import type { Definition } from '../definition/definition.js'
+import type { Queryable } from '../store/store.js'
 import type { Clock } from './clock.js'
 import { checkNames } from './options.js'
 
-export interface SubmitOptions {
+export interface SubmitOptions extends SagaOptions {
+  /**
+   * A transaction of yours on the same database (PostgreSQL): the saga exists exactly if it commits, and starts then.
+   * Ask for the outcome after the commit.
+   */
+  readonly tx?: Queryable
+}
+
+export interface SagaOptions {
   /** The saga's own id; the same id and input again finds the same saga. Default: a new random one. */
   readonly id?: string
   /** From now; overrides the definition's. */
@@ -87,16 +96,17 @@ export function submittedOf(
   return deadline === undefined ? submitted : { ...submitted, deadline }
 }
 
-export const submitOptionNames = ['id', 'deadline'] as const
-
-export function checkSubmitOptions(
-  options: SubmitOptions | undefined,
-  where: string,
-  more: readonly string[] = [],
-): void {
+export function checkSubmitOptions(options: SubmitOptions | undefined, where: 'run' | 'submit'): void {
   if (options === undefined) return
-  checkNames(options, [...submitOptionNames, ...more], where)
+  checkNames(options, ['id', 'deadline', where === 'run' ? 'wait' : 'tx'], where)
   if (options.id !== undefined) checkId(options.id)
+  const { tx } = options
+  if (tx !== undefined && typeof tx?.query !== 'function') {
+    throw new BadInputError(
+      'submit: tx has no query function',
+      'pass the pg client that holds your transaction',
+    )
+  }
 }
 
 function keysOf(definition: Definition, input: Json | undefined): readonly string[] {

@@ -15,6 +15,7 @@ import { canonical } from '../core/json.js'
 import type { Definition } from '../definition/definition.js'
 import type {
   DefinitionRef,
+  Queryable,
   Result,
   Store,
   StoredSaga,
@@ -129,20 +130,12 @@ export class Submitter {
     const ref = this.register(definition)
     const uid = clock.id()
     const submitted = submittedOf(definition, input, options, uid, clock)
-    if (definition.anonymous) registry.keepList(uid, definition)
     const at = clock.now()
+    if (options?.tx) return this.#submitIn(options.tx, definition, writeOf(ref, submitted, options, at))
+    if (definition.anonymous) registry.keepList(uid, definition)
     const reserved = worker?.reserve() === true
     const first = reserved ? firstOf(definition, submitted, at) : undefined
-    const write: Draft<SubmitWrite> = {
-      type: 'submit',
-      id: options?.id ?? uid,
-      uid,
-      definition: ref,
-      keys: submitted.keys,
-      deadline: submitted.deadline ?? null,
-      at,
-      entries: [submitted],
-    }
+    const write = writeOf(ref, submitted, options, at)
     if (worker && first) write.start = { worker: worker.id, entries: first.entries, summary: running }
     return new Promise((resolve, reject) => {
       commits.add(write, (result, error) => {
@@ -155,11 +148,24 @@ export class Submitter {
         if (reserved) worker?.unreserve(result === undefined)
         // Where the answer was lost it may be stored all the same, and need them.
         if (result) registry.forgetList(uid)
-        if (result?.type === 'conflict')
-          return resolve(this.#existing(definition, write, submitted, onStored))
+        if (result?.type === 'conflict') return resolve(this.#existing(definition, write, onStored))
         reject(refusedOf(write.id, result, error))
       })
     })
+  }
+
+  /** As a part of the user's transaction: nothing of it is announced, since nobody knows whether that commits. */
+  async #submitIn(tx: Queryable, definition: Definition, write: SubmitWrite): Promise<Stored> {
+    const { store } = this.#parts
+    if (!store.submitIn) {
+      throw new BadInputError(
+        `${store.address} cannot take part in your transaction`,
+        'a store on the same PostgreSQL database can: open it by postgres://…, or submit without tx',
+      )
+    }
+    const result = await store.submitIn(tx, write)
+    if (result.type === 'applied') return { id: write.id, n: result.n }
+    return storedOf(result.saga, definition, write)
   }
 
   /** True if it runs here. */
@@ -193,7 +199,6 @@ export class Submitter {
   async #existing(
     definition: Definition,
     write: SubmitWrite,
-    submitted: Submitted,
     onStored: OnStored | undefined,
   ): Promise<Stored> {
     const found = await this.#parts.store.find({ id: write.id })
@@ -203,17 +208,32 @@ export class Submitter {
         hint: 'submit again',
       })
     }
-    if (!isSame(found, definition, submitted.input)) {
-      throw new SagaConflictError(
-        write.id,
-        `there is a saga ${write.id} already, with another definition or other input`,
-      )
-    }
-    if (!('chunks' in found)) return { id: write.id, n: undefined, tombstone: found }
-    const saga = { id: write.id, n: found.n }
-    onStored?.(saga, false)
-    return saga
+    const stored = storedOf(found, definition, write)
+    if (stored.n !== undefined) onStored?.(stored, false)
+    return stored
   }
+}
+
+function writeOf(
+  ref: DefinitionRef,
+  submitted: Submitted,
+  options: SubmitOptions | undefined,
+  at: number,
+): Draft<SubmitWrite> {
+  const { uid, keys, deadline = null } = submitted
+  const id = options?.id ?? uid
+  return { type: 'submit', id, uid, definition: ref, keys, deadline, at, entries: [submitted] }
+}
+
+/** Who has the id already. Throws SagaConflictError if it is another saga. */
+function storedOf(found: StoredSaga | Tombstone, definition: Definition, write: SubmitWrite): Stored {
+  const { id } = write
+  const first = write.entries[0]
+  const input = first?.type === 'submitted' ? first.input : undefined
+  if (!isSame(found, definition, input)) {
+    throw new SagaConflictError(id, `there is a saga ${id} already, with another definition or other input`)
+  }
+  return 'chunks' in found ? { id, n: found.n } : { id, n: undefined, tombstone: found }
 }
 
 /** What a saga begins with. Where user code must be asked first (`when`), nothing: the execution will. */

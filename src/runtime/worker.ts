@@ -20,7 +20,9 @@ import { Lease, takenForDead } from './lease.js'
 import type { Registry } from './registry.js'
 
 /** How often an idle worker looks for what others submitted, in ms; half of it is jitter. */
-const pollInterval = 200
+const usualPoll = 200
+/** A hint wakes the whole fleet: who asks first takes what there is, and the others find the queue empty without a crowd. */
+const hintJitter = 10
 
 /** Never given twice, and an operator sees from it which process to look at. */
 const newName = (clock: Clock): string => `${process.pid}@${hostname()}/${clock.id()}`
@@ -103,6 +105,12 @@ export class Worker implements Host {
     )
     await this.#join()
     this.claim()
+  }
+
+  /** There may be something to claim: not later than a moment from now, instead of at the next poll. */
+  hinted(): void {
+    if (this.#stopped || this.#claiming || this.#free() <= 0) return
+    this.#sleep(this.clock.random() * hintJitter)
   }
 
   /** What this process runs has grown. The order of writes makes it known before whatever is submitted next. */
@@ -245,7 +253,8 @@ export class Worker implements Host {
   #sleep(dueIn: number | null): void {
     if (this.#stopped) return
     this.#wake?.cancel()
-    const poll = pollInterval / 2 + (this.clock.random() * pollInterval) / 2
+    const half = (this.#around.store.poll ?? usualPoll) / 2
+    const poll = half + this.clock.random() * half
     this.#wake = this.clock.timer(dueIn === null ? poll : Math.min(poll, dueIn), () => this.claim())
   }
 
@@ -338,8 +347,10 @@ export class Worker implements Host {
   }
 
   async #renew(): Promise<boolean> {
-    const result = await this.commits.write({ type: 'renew', worker: this.id, lease: this.#options.lease })
-    return result.type === 'applied'
+    const { lease } = this.#options
+    // Not through group commit: a lease must not wait for what the store takes long to write, nor for what cannot be written.
+    const [result] = await this.#around.store.apply([{ type: 'renew', worker: this.id, lease }])
+    return result?.type === 'applied'
   }
 
   #lost(why: string): void {

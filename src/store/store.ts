@@ -28,6 +28,7 @@
  * 12. A fact added with a null token never changes the owner: a saga that has one is `noticed` in its owner's next claim, one that
  *     has none (parked or waiting) follows `summary.dueIn`. A waiting saga stays waiting unless the summary ends it.
  * 13. The deadline column only counts while the status is `queued`: a late saga that waits for its keys again has none.
+ * 14. A renewal that comes alone may be sent while another call is under way: a lease must not wait for a long flush.
  */
 import type { Chunk, Entry } from '../core/entry.js'
 import type { Status } from '../core/state.js'
@@ -212,6 +213,11 @@ export interface Health {
   readonly problems: readonly string[]
 }
 
+/** A transaction of the user's own: a `pg` client, or anything that can do the same. */
+export interface Queryable {
+  query(sql: string, params: unknown[]): Promise<{ readonly rows: readonly unknown[] }>
+}
+
 export interface Store {
   /** As a person would name it: `memory:`, `sqlite:trips.db`. */
   readonly address: string
@@ -219,9 +225,26 @@ export interface Store {
   readonly durable: boolean
   /** How long a worker's lease should be, ms, where the user does not say. */
   readonly lease: number
+  /** How often an idle worker looks for what others submitted, ms. Default 200: seldom enough where looking is cheap. */
+  readonly poll?: number
   /** Opens, migrates, refuses what is newer. Throws StoreError. */
   open(): Promise<void>
   apply(writes: readonly Write[]): Promise<readonly Result[]>
+  /**
+   * Writes a saga inside the user's transaction: it exists exactly if that commits. It never starts in it. `exists`: the id is taken,
+   * as far as this transaction can see. Rejects with what the transaction said.
+   */
+  submitIn?(
+    tx: Queryable,
+    write: SubmitWrite,
+  ): Promise<
+    | { readonly type: 'applied'; readonly n: number }
+    | { readonly type: 'exists'; readonly saga: StoredSaga | Tombstone }
+  >
+  /** Calls when there may be something to claim, seldom enough to act on each. Only a hint: polling is the truth. */
+  onHint?(listener: () => void): void
+  /** ms that the store's clock is ahead of this process's, where it is another machine's. */
+  skew?(): number
   find(ref: { readonly n: number } | { readonly id: string }): Promise<StoredSaga | Tombstone | undefined>
   /** Rows only, for those who wait for the end of sagas that others run. Missing ones are left out. */
   rows(numbers: readonly number[]): Promise<readonly SagaRow[]>

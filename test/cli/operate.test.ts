@@ -134,7 +134,7 @@ describe.concurrent('refused, with exit code 1 and nothing done', () => {
       ['resolve', 'refused-1', 'wheel', '--as', 'committed', '--reason', 'x'],
       'NOT_RESOLVABLE',
     ],
-    ['a version that nobody has offered', ['rebind', 'refused-1', '9'], 'BAD_INPUT'],
+    ['a version that nobody has offered', ['rebind', 'refused-1', '9'], 'NOT_REBINDABLE'],
   ])('%s', async (_, args, code) => {
     await trips.tell({ submit: 'line', id: 'refused-1', input: { commit: { first: 'wait' } } })
     const said = await json(...args)
