@@ -52,6 +52,12 @@ export type BarrierErrorCode =
   | 'PRUNED'
   /** The tables are those of a newer version of this package. */
   | 'BARRIER_NEWER'
+  /** PostgreSQL: a client was given on which no transaction is open. */
+  | 'NO_TRANSACTION'
+  /** PostgreSQL: the function went on after one of its statements had failed, which aborts the transaction. */
+  | 'TRANSACTION_ABORTED'
+  /** PostgreSQL: the tables are not there, and this role may not create them. */
+  | 'TABLES_MISSING'
 
 const leavesDoubt: ReadonlySet<BarrierErrorCode> = new Set([
   'ASYNC_FUNCTION',
@@ -69,3 +75,43 @@ export class BarrierError extends BackstepError {
     this[inDoubtBrand] = leavesDoubt.has(code)
   }
 }
+
+/** `PRUNED` */
+export const pruned = (key: string): BarrierError =>
+  new BarrierError(
+    `${key}: the records of that time have been pruned`,
+    'PRUNED',
+    'find out by hand whether the effect stands, then resolve the step with `backstep resolve`',
+  )
+
+/** `REENTERED` */
+export const reentered = (
+  key: string,
+  hint = 'one call of the barrier per step and direction',
+): BarrierError => new BarrierError(`${key}: called from within itself`, 'REENTERED', hint)
+
+/** `TRANSACTION_ENDED` */
+export const ended = (cause?: unknown): BarrierError =>
+  new BarrierError(
+    'the function ended the transaction that it ran in',
+    'TRANSACTION_ENDED',
+    'leave BEGIN, COMMIT and ROLLBACK to the barrier, or open your own transaction around it',
+    cause,
+  )
+
+/** `COMMIT_UNKNOWN` */
+export const unknownEnd = (cause: unknown): BarrierError =>
+  new BarrierError(
+    'COMMIT failed, its outcome is unknown',
+    'COMMIT_UNKNOWN',
+    'call again with the same key',
+    cause,
+  )
+
+/** `BARRIER_NEWER` */
+export const newer = (found: unknown, known: number): BarrierError =>
+  new BarrierError(
+    `the barrier's tables have version ${found}, this package knows ${known}`,
+    'BARRIER_NEWER',
+    'update the package backstep in this participant',
+  )

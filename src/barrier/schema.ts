@@ -5,7 +5,7 @@
  * - Numbered migrations from the first day; tables of a newer version are refused, never guessed at.
  * - No type of a driver appears: whatever has this shape will do (better-sqlite3 has it).
  */
-import { BarrierError } from './errors.js'
+import { newer } from './errors.js'
 import { dated } from './key.js'
 
 /** The part of better-sqlite3's `Database` that the barrier needs. */
@@ -65,11 +65,7 @@ export function prepare(db: SqliteDatabase): Statements {
     version: number | bigint
   }
   if (found.version > version) {
-    throw new BarrierError(
-      `the barrier's tables have version ${found.version}, this package knows ${version}`,
-      'BARRIER_NEWER',
-      'update the package backstep in this participant',
-    )
+    throw newer(found.version, version)
   }
   return { ...frames, ...prepareStatements(db) }
 }

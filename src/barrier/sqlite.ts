@@ -29,7 +29,15 @@
 import { types } from 'node:util'
 import { type Duration, duration } from '../core/duration.js'
 import { decode, encode } from './answer.js'
-import { BarrierError, CommitAfterRollbackError, StaleTokenError } from './errors.js'
+import {
+  BarrierError,
+  CommitAfterRollbackError,
+  ended,
+  pruned,
+  reentered,
+  StaleTokenError,
+  unknownEnd,
+} from './errors.js'
 import { type BarrierCall, isDated, leastUidOf, type ReadCall, readCall } from './key.js'
 import { prepare, type SqliteDatabase, type Statements } from './schema.js'
 
@@ -95,10 +103,10 @@ export class SqliteBarrier<Db extends SqliteDatabase = SqliteDatabase> {
     return this.#within(() => {
       const { now } = this.#sql.now.get() as { now: number | bigint }
       const bound = leastUidOf(Number(now) - age)
-      const pruned = this.#sql.prune.run(bound).changes
+      const forgotten = this.#sql.prune.run(bound).changes
       this.#sql.pruneFence.run(bound)
       this.#sql.setPruned.run(bound)
-      return pruned
+      return forgotten
     })
   }
 
@@ -118,14 +126,8 @@ export class SqliteBarrier<Db extends SqliteDatabase = SqliteDatabase> {
   }
 
   #refusePruned({ key, saga }: ReadCall): void {
-    const { pruned } = this.#sql.pruned.get() as { pruned: string }
-    if (saga < pruned && isDated(saga)) {
-      throw new BarrierError(
-        `${key}: the records of that time have been pruned`,
-        'PRUNED',
-        'find out by hand whether the effect stands, then resolve the step with `backstep resolve`',
-      )
-    }
+    const { pruned: bound } = this.#sql.pruned.get() as { pruned: string }
+    if (saga < bound && isDated(saga)) throw pruned(key)
   }
 
   #fence({ key, saga, token }: ReadCall): void {
@@ -196,27 +198,4 @@ const asynchronous = (): BarrierError =>
     'a function under the barrier must be synchronous',
     'ASYNC_FUNCTION',
     'call other services before or after it; its transaction is over when the function returns',
-  )
-
-const reentered = (key: string): BarrierError =>
-  new BarrierError(
-    `${key}: called from within itself`,
-    'REENTERED',
-    'one call of the barrier per step and direction',
-  )
-
-const ended = (cause?: unknown): BarrierError =>
-  new BarrierError(
-    'the function ended the transaction that it ran in',
-    'TRANSACTION_ENDED',
-    'leave BEGIN, COMMIT and ROLLBACK to the barrier, or open your own transaction around it',
-    cause,
-  )
-
-const unknownEnd = (cause: unknown): BarrierError =>
-  new BarrierError(
-    'COMMIT failed, its outcome is unknown',
-    'COMMIT_UNKNOWN',
-    'call again with the same key',
-    cause,
   )
