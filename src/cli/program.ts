@@ -14,6 +14,7 @@ import { registerJournal } from './journal.js'
 import { registerList } from './list.js'
 import { registerOperations } from './operate.js'
 import { registerShow } from './show.js'
+import { ThrowawayPostgres } from './throwaway-postgres.js'
 
 const about =
   'Looks at sagas and steps in, beside the processes that run them. It runs no saga itself (but for simulate), ' +
@@ -48,7 +49,7 @@ export function makeProgram(): Command {
     .configureHelp({ subcommandTerm })
     .addHelpText('after', `\n${exitCodes}\n\n${examplesText(examples)}`)
     .hook('preAction', (_, action) => handDown(program, action))
-  registerSimulate(program)
+  registerSimulate(program, () => ThrowawayPostgres.start())
   helpOfSimulate(program)
   registerList(program)
   registerShow(program)
@@ -76,6 +77,7 @@ function helpOfSimulate(program: Command): void {
   const lines = [
     ['backstep simulate', '1,000 trips, one after the other'],
     ['backstep simulate --sagas 2000 --kill 20', 'its process is killed 20 times'],
+    ['backstep simulate --store postgres: --workers 4 --kill 20', 'a fleet on a PostgreSQL of its own'],
     ['backstep simulate --failure-rate 0.3 --concurrency 64 --seed 7', 'worse services, reproducible'],
   ] as const
   const more = 'It runs sagas itself, and ignores BACKSTEP_STORE: no trip is booked there.'

@@ -1,5 +1,5 @@
 /**
- * The orchestrator's process in a simulation with `--kill`. It has the orchestrator and nothing else: trips are handed to it and
+ * An orchestrator's process in a simulation of several, or of kills. It has the orchestrator and nothing else: trips are handed to it and
  * services answer it over a pipe, so that killing it kills no more than an orchestrator.
  *
  * Invariant: it ends by SIGKILL, when it is told to close, or when its parent is gone; never by a signal meant for the parent.
@@ -18,7 +18,7 @@ const stop = new AbortController()
 
 async function begin({ store, plan }: Extract<ToChild, { type: 'begin' }>): Promise<void> {
   const definition = bookTrip(plan, agency.call)
-  const orchestrator = await Orchestrator.open(store, orchestratorOptions(definition, plan.concurrency))
+  const orchestrator = await Orchestrator.open(store, orchestratorOptions(definition, { ...plan, store }))
   stop.signal.addEventListener('abort', () => void orchestrator.close().finally(() => process.exit()))
   await feed(
     orchestrator,

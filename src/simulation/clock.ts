@@ -1,7 +1,7 @@
 /**
  * The simulation's only reader of time and chance.
  *
- * Chance decides nothing but the default seed, the name of a run and the moment of a kill: what fails is drawn from the seed.
+ * Chance decides nothing but the default seed, the name of a run, and which process is killed when: what fails is drawn from the seed.
  */
 import { randomBytes, randomInt } from 'node:crypto'
 
@@ -26,5 +26,5 @@ export const randomSeed = (): number => randomInt(1, 1_000_000)
 /** Makes the saga ids of one run its own, so that many runs can share a store. */
 export const randomName = (): string => randomBytes(4).toString('hex')
 
-/** A whole number of ms in [0, most]. */
-export const randomDelay = (most: number): number => randomInt(0, most + 1)
+/** A whole number in [0, most]. */
+export const randomUpTo = (most: number): number => randomInt(0, most + 1)

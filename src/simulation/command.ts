@@ -8,8 +8,8 @@
  */
 import { type Command, Option } from 'commander'
 import { BackstepError } from '../index.js'
-import { paintFor, showProgress, summaryOf } from './display.js'
-import type { GivenOptions } from './options.js'
+import { paintFor, showProgress, summaryOf, withoutPassword } from './display.js'
+import { type GivenOptions, readOptions } from './options.js'
 import type { Run } from './run.js'
 import { type Report, simulate } from './simulate.js'
 
@@ -17,8 +17,16 @@ export interface SimulateFlags extends GivenOptions {
   readonly json?: boolean | undefined
 }
 
-/** Adds `simulate` to a program; its action sets `process.exitCode`. */
-export function registerSimulate(program: Command): void {
+/** A database server that lives as long as one run. */
+export interface Throwaway extends AsyncDisposable {
+  readonly address: string
+}
+
+/** What the address without a server stands for. */
+const throwawayAddress = 'postgres:'
+
+/** Adds `simulate` to a program; its action sets `process.exitCode`. `startPostgres` serves `--store postgres:`. */
+export function registerSimulate(program: Command, startPostgres: () => Promise<Throwaway>): void {
   program
     .command('simulate')
     .description(
@@ -29,16 +37,25 @@ export function registerSimulate(program: Command): void {
     .addOption(new Option('--seed <n>', 'the same seed draws the same trips and faults (default: random)'))
     .addOption(new Option('--concurrency <n>', 'trips under way at a time; 1 is serial').default('1'))
     .addOption(new Option('--keys <n>', 'so many travellers as keys: trips of one never overlap'))
-    .addOption(new Option('--store <address>', 'where sagas are kept (default: a new SQLite file)'))
-    .addOption(new Option('--kill <n>', "kill the orchestrator's process so many times").default('0'))
+    .addOption(
+      new Option(
+        '--store <address>',
+        'where sagas are kept; postgres: starts a server for this run (default: a new SQLite file)',
+      ),
+    )
+    .addOption(new Option('--workers <n>', 'so many processes on one store').default('1'))
+    .addOption(new Option('--kill <n>', 'kill a process that runs them so many times').default('0'))
     .addOption(new Option('--json', 'print one line of JSON at the end'))
     .action(async (flags: SimulateFlags) => {
-      process.exitCode = await simulateCommand(flags)
+      process.exitCode = await simulateCommand(flags, startPostgres)
     })
 }
 
 /** Runs the simulation with flags as they were typed, talks to the terminal, and returns the exit code. */
-export async function simulateCommand(flags: SimulateFlags): Promise<number> {
+export async function simulateCommand(
+  flags: SimulateFlags,
+  startPostgres: () => Promise<Throwaway>,
+): Promise<number> {
   const stop = new StopSignals()
   let hide = (): void => {}
   const began = (run: Run): void => {
@@ -46,7 +63,10 @@ export async function simulateCommand(flags: SimulateFlags): Promise<number> {
     hide = showProgress(run)
   }
   try {
-    const report = await simulate(flags, { began, stop: stop.signal })
+    readOptions(flags)
+    await using throwaway = flags.store === throwawayAddress ? await startPostgres() : undefined
+    const given = throwaway ? { ...flags, store: throwaway.address } : flags
+    const report = await simulate(given, { began, stop: stop.signal })
     hide()
     print(report, flags)
     return stop.exitCode ?? codeOf(report, Number(flags.kill ?? 0))
@@ -61,15 +81,16 @@ export async function simulateCommand(flags: SimulateFlags): Promise<number> {
 }
 
 function announce({ options, store }: Run): void {
-  const { sagas, failureRate, seed, concurrency, keys, kill } = options
+  const { sagas, failureRate, seed, concurrency, keys, workers, kill } = options
   const parts = [
     `${sagas} trips`,
     `${failureRate * 100}% of all calls fail`,
+    ...(workers > 1 ? [`${workers} processes`] : []),
     concurrency === 1 ? 'one at a time' : `${concurrency} at a time`,
     ...(keys > 0 ? [`${keys} travellers as keys`] : []),
     ...(kill > 0 ? [kill === 1 ? '1 kill' : `${kill} kills`] : []),
     `seed ${seed}`,
-    store,
+    withoutPassword(store),
   ]
   process.stderr.write(`${parts.join(', ')}\n`)
 }

@@ -15,7 +15,7 @@ export async function runHere(run: Run): Promise<Verdict[]> {
   const definition = bookTrip(options, (call) => services.call(call))
   const orchestrator = await Orchestrator.open(
     run.store,
-    orchestratorOptions(definition, options.concurrency),
+    orchestratorOptions(definition, { ...options, store: run.store }),
   )
   try {
     await feed(

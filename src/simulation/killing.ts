@@ -4,8 +4,8 @@
  *
  * Invariants
  * - Kill `k` of `n` comes due once about k/n of the trips have ended, so that they fit into a run of any speed.
- * - As long as kills are left, the last trip is held hostage: its calls get no answer before the next kill. So the
- *   run cannot end first, and there is always a saga that is unfinished.
+ * - As long as kills are left, the last trip is held hostage: its calls get no answer before the process that made them is killed.
+ *   So the run cannot end first, and there is always a saga that is unfinished.
  * - A kill counts only once it was proven (`proven`); one that was not is tried again, with a bound.
  */
 import { dice } from './dice.js'
@@ -17,7 +17,7 @@ export class KillPlan {
   readonly #hostage: number
   readonly #thresholds: readonly number[]
   #tries = 0
-  #released: (() => void)[] = []
+  #held: { readonly caller: unknown; readonly release: () => void }[] = []
 
   constructor({ kill, sagas, seed }: SimulationOptions) {
     this.#wanted = kill
@@ -37,21 +37,27 @@ export class KillPlan {
     return this.left && ended >= (this.#thresholds[this.kills] ?? 0)
   }
 
-  /** Resolves when this trip's call may go on: at once, or for the hostage after the next kill. */
-  async mayCall(trip: number): Promise<void> {
+  /** Resolves when this trip's call may go on: at once, or for the hostage once its caller is dead, or the last kill was made. */
+  async mayCall(trip: number, caller: unknown): Promise<void> {
     if (trip !== this.#hostage || !this.left) return
-    await new Promise<void>((resolve) => this.#released.push(resolve))
+    await new Promise<void>((release) => this.#held.push({ caller, release }))
   }
 
-  tried(proven: boolean): void {
+  /** The process `killed` is dead. */
+  tried(proven: boolean, killed: unknown): void {
     this.#tries++
     if (proven) this.kills++
-    for (const release of this.#released.splice(0)) release()
+    const held = this.#held
+    this.#held = []
+    for (const call of held) {
+      if (this.left && call.caller !== killed) this.#held.push(call)
+      else call.release()
+    }
   }
 
   /** Nobody will be killed any more. */
   giveUp(): void {
     this.#tries = Number.POSITIVE_INFINITY
-    for (const release of this.#released.splice(0)) release()
+    for (const { release } of this.#held.splice(0)) release()
   }
 }

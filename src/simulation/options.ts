@@ -17,7 +17,9 @@ export interface SimulationOptions {
   readonly keys: number
   /** Address of the orchestrator's store; undefined: a new SQLite file in the run's folder. */
   readonly store: string | undefined
-  /** How often the orchestrator's process is killed. 0: it runs in this process. */
+  /** How many processes share the store, each with its own orchestrator. */
+  readonly workers: number
+  /** How often one of these processes is killed. With one worker and no kill the orchestrator runs in this process. */
   readonly kill: number
 }
 
@@ -50,19 +52,22 @@ const rules = {
   },
   concurrency: { flag: '--concurrency', least: 1, most: 1_024, whole: true, why: '1 books trip after trip' },
   keys: { flag: '--keys', least: 1, most: 1_000_000, whole: true, why: 'it is the number of travellers' },
+  workers: { flag: '--workers', least: 1, most: 64, whole: true, why: 'each is a process of its own' },
   kill: { flag: '--kill', least: 0, most: 1_000, whole: true, why: '0 kills nobody' },
 } as const satisfies Record<string, Rule>
 
 /** Reads and checks all of them. Throws BadInputError (`BAD_INPUT`) naming the flag, what was wrong with it, and what would do. */
 export function readOptions(given: GivenOptions): SimulationOptions {
   const kill = read(given.kill, 0, rules.kill)
+  const workers = read(given.workers, 1, rules.workers)
   return {
     sagas: read(given.sagas, 1_000, rules.sagas),
     failureRate: read(given.failureRate, 0.05, rules.failureRate),
     seed: read(given.seed, randomSeed, rules.seed),
     concurrency: read(given.concurrency, 1, rules.concurrency),
     keys: read(given.keys, () => 0, rules.keys),
-    store: readStore(given.store, kill),
+    store: readStore(given.store, kill, workers),
+    workers,
     kill,
   }
 }
@@ -80,16 +85,17 @@ function read(given: string | number | undefined, fallback: number | (() => numb
   )
 }
 
-function readStore(given: string | number | undefined, kill: number): string | undefined {
+function readStore(given: string | number | undefined, kill: number, workers: number): string | undefined {
   if (given === undefined) return undefined
   if (typeof given !== 'string' || given.trim() === '') {
     throw new BadInputError('--store: empty', 'name a store, such as sqlite:trips.db, or leave it out')
   }
-  if (kill > 0 && given.startsWith('memory:')) {
-    throw new BadInputError(
-      `--store ${given} --kill ${kill}: nothing survives in memory`,
-      'use sqlite:trips.db',
-    )
+  if (given.startsWith('memory:') && (kill > 0 || workers > 1)) {
+    const [flag, why] =
+      kill > 0
+        ? [`--kill ${kill}`, 'nothing survives in memory']
+        : [`--workers ${workers}`, 'memory is not shared']
+    throw new BadInputError(`--store ${given} ${flag}: ${why}`, 'use sqlite:trips.db or postgres:')
   }
   return given
 }

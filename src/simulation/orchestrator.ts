@@ -9,8 +9,14 @@ import { sagaId } from './feed.js'
 import type { bookTrip } from './saga.js'
 
 /** Faults are the point here, so nothing is logged: thousands of warnings would say what the table says. */
-export const orchestratorOptions = (definition: ReturnType<typeof bookTrip>, concurrency: number) =>
-  ({ sagas: [definition], concurrency, grace, log: false }) as const
+export function orchestratorOptions(
+  definition: ReturnType<typeof bookTrip>,
+  { concurrency, store }: { readonly concurrency: number; readonly store: string },
+) {
+  const options = { sagas: [definition], concurrency, grace, log: false } as const
+  // On SQLite the death of a process is seen at once. Elsewhere its lease must run out, and nobody wants to watch that.
+  return store.startsWith('sqlite:') ? options : { ...options, lease: '3s' }
+}
 
 /** How long sagas that went back late may take once nothing hangs any more, ms. */
 const patience = 30_000

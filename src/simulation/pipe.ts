@@ -1,5 +1,5 @@
 /**
- * What the orchestrator's process and its parent say to each other when it is to be killed: the services live in the parent,
+ * What an orchestrator's process and its parent say to each other, where it may be killed: the services live in the parent,
  * so that they survive, and what a killed process had asked for still lands.
  *
  * Invariant: only JSON crosses; an error keeps what an orchestrator judges it by: whether it is a `Rejected`, and its code.

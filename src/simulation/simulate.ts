@@ -8,8 +8,9 @@
  */
 import { audit, type Verdict } from './audit.js'
 import { every, monotonic } from './clock.js'
+import { withoutPassword } from './display.js'
+import { runFleet } from './fleet.js'
 import { runHere } from './here.js'
-import { runKilled } from './killed.js'
 import { type GivenOptions, readOptions } from './options.js'
 import { refuseBusyStore } from './orchestrator.js'
 import { begin, type Run } from './run.js'
@@ -27,6 +28,8 @@ export interface Report extends FaultCounts {
   readonly failureRate: number
   readonly concurrency: number
   readonly keys: number
+  /** Processes that shared the store. */
+  readonly workers: number
   readonly store: string
   /** Folder of the services' books. */
   readonly books: string
@@ -62,7 +65,8 @@ export async function simulate(given: GivenOptions = {}, watch: Watch = {}): Pro
   const endWatch = watchForStall(run, stall)
   watch.began?.(run)
   try {
-    const verdicts = await (options.kill > 0 ? runKilled(run) : runHere(run))
+    const isFleet = options.kill > 0 || options.workers > 1
+    const verdicts = await (isFleet ? runFleet(run) : runHere(run))
     if (run.stop.aborted) await run.services.settled()
     return report(run, verdicts, watch.stop?.aborted === true)
   } finally {
@@ -82,7 +86,7 @@ function watchForStall({ services, tally }: Run, stall: AbortController): () => 
 }
 
 function report(run: Run, verdicts: readonly Verdict[], interrupted: boolean): Report {
-  const { sagas, seed, failureRate, concurrency, keys } = run.options
+  const { sagas, seed, failureRate, concurrency, keys, workers } = run.options
   const count = (end: string): number => verdicts.filter((verdict) => verdict.end === end).length
   const [committed, rolledBack] = [count('committed'), count('rolled_back')]
   const details = audit(run.folder, verdicts)
@@ -99,7 +103,8 @@ function report(run: Run, verdicts: readonly Verdict[], interrupted: boolean): R
     failureRate,
     concurrency,
     keys,
-    store: run.store,
+    workers,
+    store: withoutPassword(run.store),
     books: run.folder,
     seconds: Number(seconds.toFixed(3)),
     sagasPerSecond: Number(((committed + rolledBack) / seconds).toFixed(1)),

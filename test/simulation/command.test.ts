@@ -80,6 +80,10 @@ describe('--kill', () => {
     ['spread over a run', ['--sagas', '60', '--kill', '3']],
     ['more kills than trips', ['--sagas', '2', '--kill', '3']],
     ['side by side, with keys', ['--sagas', '150', '--kill', '3', '--concurrency', '16', '--keys', '10']],
+    [
+      'three processes on one store',
+      ['--sagas', '150', '--kill', '4', '--workers', '3', '--concurrency', '4'],
+    ],
   ])(
     '%s: every kill happens, every trip ends whole or undone',
     async (_, flags) => {

@@ -12,6 +12,7 @@ test('the defaults book a thousand trips one after the other', () => {
     concurrency: 1,
     keys: 0,
     store: undefined,
+    workers: 1,
     kill: 0,
   })
   expect(Number.isSafeInteger(seed)).toBe(true)
@@ -25,6 +26,7 @@ test('text and numbers are both read', () => {
     concurrency: 4,
     keys: '3',
     store: 'sqlite:a.db',
+    workers: 1,
     kill: 2,
   }
   expect(readOptions(given)).toEqual({
@@ -34,6 +36,7 @@ test('text and numbers are both read', () => {
     concurrency: 4,
     keys: 3,
     store: 'sqlite:a.db',
+    workers: 1,
     kill: 2,
   })
 })
@@ -49,6 +52,7 @@ test.each([
   ['concurrency', '--concurrency', ['0', '2.5', '5000']],
   ['keys', '--keys', ['0', 'x']],
   ['kill', '--kill', ['-1', '0.5', '5000']],
+  ['workers', '--workers', ['0', '1.5', '65']],
   ['store', '--store', ['', ' ', 7]],
 ] as const)('%s: refuses what it cannot be, naming %s', (option, flag, values) => {
   for (const value of values) {
@@ -60,6 +64,11 @@ test.each([
       expect((error as { hint?: string }).hint).toBeTruthy()
     }
   }
+})
+
+test('several processes need a store that they can share', () => {
+  expect(() => readOptions({ workers: 2, store: 'memory:' })).toThrow(/memory is not shared/)
+  expect(readOptions({ workers: 4 }).workers).toBe(4)
 })
 
 test('kills need a store that survives them', () => {

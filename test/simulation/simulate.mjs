@@ -5,5 +5,5 @@ import { Command } from 'commander'
 import { registerSimulate } from '#dist/simulation/index.js'
 
 const program = new Command('backstep')
-registerSimulate(program)
+registerSimulate(program, () => Promise.reject(new Error('no server here')))
 await program.parseAsync()

@@ -1,0 +1,157 @@
+/**
+ * A simulation of several processes, or of kills: orchestrators run in processes of their own, any of which may be killed and
+ * started again; the services and the judge live here.
+ *
+ * Invariants
+ * - Each process submits a part of the trips of its own, and runs whatever it is given of all of them.
+ * - A kill counts only if the process answered right before it, died of SIGKILL, and left unfinished sagas in the store, read
+ *   over a connection of this process.
+ * - Nothing is remembered for the next process: what was not answered is submitted again under the same ids.
+ * - Calls that a killed process had made go on: their effects land while another one recovers.
+ */
+import { Orchestrator } from '../index.js'
+import type { Verdict } from './audit.js'
+import { monotonic, pause, randomUpTo } from './clock.js'
+import { endsOf, hasUnfinished, settle } from './orchestrator.js'
+import { failureOf, type ToParent } from './pipe.js'
+import type { Run } from './run.js'
+import { Victim } from './victim.js'
+
+/** A kill that is due comes at a random moment within so many ms: a trip takes about ten. */
+const latestMoment = 20
+
+export async function runFleet(run: Run): Promise<Verdict[]> {
+  const observer = await Orchestrator.open(run.store, { work: false, log: false })
+  const fleet = new Fleet(run, observer)
+  try {
+    await fleet.untilDone()
+    run.booked = monotonic()
+    if (run.stop.aborted) {
+      run.plan.giveUp()
+      return run.tally.verdicts(run.options)
+    }
+    await run.services.settled()
+    await settle(observer, run.name, run.stop)
+    await fleet.close()
+    return run.tally.verdicts(run.options, await endsOf(observer, run.name))
+  } finally {
+    await fleet.close()
+    await observer.close()
+  }
+}
+
+/** One of the processes, from its start until it dies. The next one takes its place in the fleet. */
+interface Member {
+  readonly place: number
+  readonly victim: Victim
+  /** It has called a service: one that has not has done nothing worth killing it for. */
+  hasWorked: boolean
+  /** Every outcome that it waited for was answered. */
+  isDone: boolean
+  /** Nobody need wonder at its end. */
+  isDoomed: boolean
+}
+
+class Fleet {
+  readonly #run: Run
+  readonly #observer: Orchestrator
+  readonly #members: Member[] = []
+  #killing = false
+  #closing: Promise<unknown> | undefined
+  #finish = (): void => {}
+  #fail = (_error: Error): void => {}
+
+  constructor(run: Run, observer: Orchestrator) {
+    this.#run = run
+    this.#observer = observer
+  }
+
+  /** Resolves once every outcome was answered, or the run is stopped. */
+  async untilDone(): Promise<void> {
+    const { stop, options } = this.#run
+    const done = new Promise<void>((resolve, reject) => {
+      this.#finish = resolve
+      this.#fail = reject
+    })
+    if (stop.aborted) this.#finish()
+    stop.addEventListener('abort', this.#finish, { once: true })
+    for (let place = 0; place < options.workers; place++) this.#start(place)
+    await done
+    stop.removeEventListener('abort', this.#finish)
+  }
+
+  close(): Promise<unknown> {
+    this.#closing ??= Promise.all(this.#members.map(({ victim }) => victim.close()))
+    return this.#closing
+  }
+
+  #start(place: number): void {
+    const { options, tally, store, name } = this.#run
+    const { sagas, seed, concurrency, keys, workers } = options
+    const victim = new Victim((message) => this.#hear(member, message))
+    const member: Member = { place, victim, hasWorked: false, isDone: false, isDoomed: false }
+    this.#members[place] = member
+    const trips = [...tally.pending(sagas)].filter((trip) => trip % workers === place)
+    victim.send({ type: 'begin', store, plan: { seed, concurrency, keys, run: name, trips } })
+    victim.exit.then(
+      ({ code, signal }) => this.#ended(member, `ended by itself (${signal ?? code})`),
+      (error: Error) => this.#ended(member, `could not be started: ${error.message}`),
+    )
+  }
+
+  #ended({ isDoomed }: Member, how: string): void {
+    if (!isDoomed && !this.#closing) this.#fail(new Error(`an orchestrator's process ${how}`))
+  }
+
+  #hear(member: Member, message: ToParent): void {
+    const { tally } = this.#run
+    switch (message.type) {
+      case 'call':
+        member.hasWorked = true
+        void this.#serve(member, message)
+        break
+      case 'submitted':
+        tally.submitted(message.trip)
+        break
+      case 'ended':
+        tally.ended(message.trip, message.status)
+        break
+      case 'done':
+        member.isDone = true
+        if (this.#members.every(({ isDone }) => isDone)) this.#finish()
+        break
+      case 'broke':
+        this.#fail(new Error(`an orchestrator's process broke: ${message.message}`))
+        break
+      case 'pong':
+        break
+    }
+    void this.#maybeKill().catch(this.#fail)
+  }
+
+  /** Kills one of those that have worked, at random, if the plan says so. */
+  async #maybeKill(): Promise<void> {
+    const { plan, tally } = this.#run
+    if (this.#killing || this.#closing || !plan.isDue(tally.answered)) return
+    const worked = this.#members.filter(({ hasWorked }) => hasWorked)
+    const member = worked.length > 0 ? worked[randomUpTo(worked.length - 1)] : undefined
+    if (!member) return
+    this.#killing = true
+    await pause(randomUpTo(latestMoment))
+    member.isDoomed = true
+    const died = await member.victim.kill()
+    plan.tried(died && (await hasUnfinished(this.#observer, this.#run.name)), member.victim)
+    this.#killing = false
+    if (!this.#closing) this.#start(member.place)
+  }
+
+  async #serve({ victim }: Member, { id, call }: Extract<ToParent, { type: 'call' }>): Promise<void> {
+    const { plan, services } = this.#run
+    await plan.mayCall(call.trip, victim)
+    try {
+      victim.send({ type: 'answer', id, booking: await services.call(call) })
+    } catch (error) {
+      victim.send({ type: 'failure', id, failure: failureOf(error) })
+    }
+  }
+}
