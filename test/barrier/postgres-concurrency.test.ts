@@ -3,9 +3,11 @@
  * Each test proves that the calls really met: it goes on only when the server says that one waits for the other.
  */
 import { postgresBarrier } from 'backstep/barrier'
+import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { isInDoubt } from '#dist/core/errors.js'
 import { describePostgres } from '../support/postgres.js'
+import { everyNth, type Fate, onFirst, PostgresProxy } from '../support/postgres-proxy.js'
 import { commitCall, rollbackCall } from './fixture.js'
 import { gate, levels, outcomeOf, participant } from './postgres-fixture.js'
 
@@ -217,5 +219,60 @@ describePostgres('failures of the database', () => {
     await expect(dying).rejects.toThrow()
     expect([await one.effects(), await one.records()]).toEqual([[], []])
     expect(await one.guard.commit(commitCall(), (tx) => one.book(tx))).toMatchObject({ what: 'seat' })
+  })
+
+  test('the answer to COMMIT is lost: in doubt; the next call gets the answer, and has no effect', async () => {
+    const one = await participant()
+    await one.guard.createTables()
+    const proxy = await PostgresProxy.start(one.address)
+    const pool = new pg.Pool({ connectionString: proxy.address })
+    pool.on('error', () => {})
+    const commit = () => postgresBarrier(pool).commit(commitCall('flight', 1), (tx) => one.book(tx))
+    proxy.fate = onFirst(({ sql }) => sql.endsWith('COMMIT'), 'after')
+    const error: unknown = await commit().catch((thrown) => thrown)
+    expect(error).toMatchObject({ code: 'COMMIT_UNKNOWN', cause: expect.any(Error) })
+    expect([isInDoubt(error), proxy.counts.cuts]).toEqual([true, 1])
+    expect([await commit(), one.calls.effect]).toEqual([{ id: 1, what: 'seat' }, 1])
+    expect(await one.effects()).toEqual(['seat'])
+    await pool.end()
+  })
+
+  test('cut at every single message, before and after it: called again, there is one effect and one undo', async () => {
+    const one = await participant()
+    await one.guard.createTables()
+    const proxy = await PostgresProxy.start(one.address)
+    const pool = new pg.Pool({ connectionString: proxy.address })
+    pool.on('error', () => {})
+    const guard = postgresBarrier(pool)
+    const book = (step: string) => guard.commit(commitCall(step, 1), (tx) => one.book(tx, step))
+    const release = (step: string) => guard.rollback(rollbackCall(step, 1), one.release)
+    const failures = new Set<unknown>()
+    /** Cuts at message n of the call, then calls again; false once there are fewer messages than n. */
+    const survives = async (n: number, fate: Fate, call: () => Promise<unknown>) => {
+      await pool.query('SELECT 1')
+      const cuts = proxy.counts.cuts
+      proxy.fate = everyNth(n, fate)
+      const first = await call().catch((error: unknown) =>
+        failures.add(isInDoubt(error) ? 'in doubt' : 'failed'),
+      )
+      proxy.fate = () => 'pass'
+      const wasCut = proxy.counts.cuts > cuts
+      // Once more if the pool has not heard yet that its connection is gone.
+      expect(await call().catch(call)).toEqual(wasCut ? expect.anything() : first)
+      return wasCut
+    }
+    for (const fate of ['before', 'after'] as const) {
+      for (let n = 1, isOver = false; !isOver; n++) {
+        const step = `${fate}${n}`
+        const wasCut = await survives(n, fate, () => book(step))
+        expect(await one.effects()).toEqual([step])
+        const wasCutBack = await survives(n, fate, () => release(step))
+        expect(await one.effects()).toEqual([])
+        isOver = !wasCut && !wasCutBack
+      }
+    }
+    expect([...failures].sort()).toEqual(['failed', 'in doubt'])
+    expect(proxy.counts.cuts).toBeGreaterThan(60)
+    await pool.end()
   })
 })
