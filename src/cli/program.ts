@@ -12,6 +12,7 @@ import { examplesText, jsonOption, storeOption } from './command.js'
 import { registerDoctor } from './doctor.js'
 import { registerJournal } from './journal.js'
 import { registerList } from './list.js'
+import { registerMigrate } from './migrate.js'
 import { registerOperations } from './operate.js'
 import { registerShow } from './show.js'
 import { ThrowawayPostgres } from './throwaway-postgres.js'
@@ -56,6 +57,7 @@ export function makeProgram(): Command {
   registerJournal(program)
   registerOperations(program)
   registerDoctor(program)
+  registerMigrate(program)
   return program
 }
 

@@ -238,3 +238,11 @@ test('the command never claims: nothing moves while no process runs', async () =
   const { value } = await json('doctor')
   expect(value.workers.filter((worker: { alive: boolean }) => worker.alive)).toEqual([])
 })
+
+test('migrate says at which schema a store is', async () => {
+  const { code, value } = await json('migrate')
+  expect({ code, value }).toEqual({
+    code: 0,
+    value: { schema: 1, engine: expect.stringContaining('SQLite') },
+  })
+})
