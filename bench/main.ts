@@ -29,7 +29,15 @@ const { values, positionals } = parseArgs({
   },
 })
 
-const unknown = positionals.find((name) => !(name in cases))
+/** A name stands for itself, or for all cases that begin with it: `sqlite`, `postgres` (and who runs on that beside us). */
+function named(name: string): string[] {
+  const prefixes = name === 'postgres' ? ['postgres-', 'dbos-'] : [`${name}-`]
+  if (name in cases) return [name]
+  return Object.keys(cases).filter((other) => prefixes.some((prefix) => other.startsWith(prefix)))
+}
+const chosen = positionals.length > 0 ? positionals.flatMap(named) : Object.keys(cases)
+
+const unknown = positionals.find((name) => named(name).length === 0)
 if (unknown !== undefined) {
   process.stderr.write(`there is no case ${unknown}; the cases are: ${Object.keys(cases).join(', ')}\n`)
   process.exit(2)
@@ -56,7 +64,7 @@ process.stderr.write(
   `Node ${process.version}, ${cpus().length} × ${cpu?.model ?? 'unknown'}, load ${load()}\n`,
 )
 if (!values.json) process.stdout.write(`${header()}\n`)
-for (const name of positionals.length > 0 ? positionals : Object.keys(cases)) {
+for (const name of chosen) {
   const result = await run(name)
   process.stdout.write(`${values.json ? JSON.stringify(result) : lines(result)}\n`)
 }

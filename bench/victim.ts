@@ -1,11 +1,10 @@
 /**
- * The process that is killed: `node victim.js FILE COUNT` starts so many sagas whose first commit never answers.
+ * The process that is killed: `node victim.js ADDRESS COUNT` starts so many sagas whose first commit never answers.
  */
-import { sqliteStore } from 'backstep/sqlite'
 import { openOn } from './case.js'
 import { hanging } from './sagas.js'
 
-const [file = '', size = '0'] = process.argv.slice(2)
+const [address = '', size = '0'] = process.argv.slice(2)
 const count = Number(size)
 /** Submits under way at a time. */
 const clients = 1_000
@@ -14,7 +13,7 @@ let called = 0
 const definition = hanging(() => {
   if (++called === count) process.stdout.write('running\n')
 })
-const orchestrator = await openOn(sqliteStore(file), { concurrency: count })
+const orchestrator = await openOn(address, { concurrency: count })
 let next = 0
 async function client(): Promise<void> {
   while (next < count) await orchestrator.submit(definition, { key: `k${next++}` })

@@ -2,6 +2,15 @@
 import type { Case } from '../case.js'
 import { sqliteBacklog } from './backlog.js'
 import { disk, eventLoop, idle } from './footprint.js'
+import {
+  dbosMany,
+  dbosOne,
+  postgresFailover,
+  postgresFleet,
+  postgresMany,
+  postgresManyRolledBack,
+  postgresOne,
+} from './postgres.js'
 import { sqliteRecovery } from './recovery.js'
 import { sqliteSerialBacklog } from './serial-backlog.js'
 import {
@@ -26,4 +35,11 @@ export const cases: Readonly<Record<string, Case>> = {
   processor,
   disk,
   idle,
+  'postgres-1': postgresOne,
+  'postgres-256': postgresMany,
+  'postgres-256-rollback': postgresManyRolledBack,
+  'postgres-4x64': postgresFleet,
+  'postgres-failover': postgresFailover,
+  'dbos-1': dbosOne,
+  'dbos-256': dbosMany,
 }

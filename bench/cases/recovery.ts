@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { type Bench, type Case, fileIn, manyAtATime, openFile } from '../case.js'
+import { type Case, fileIn, manyAtATime, openFile } from '../case.js'
 import { Drain } from '../drain.js'
 import { atLeast, atMost, resultOf } from '../result.js'
 import { keyed } from '../sagas.js'
@@ -19,7 +19,7 @@ const unfinished = 100_000
 export const sqliteRecovery: Case = async (bench) => {
   const { seconds } = bench.plan
   const count = Math.round(unfinished * bench.scale)
-  await killAmidst(bench, count)
+  await killAmidst(`sqlite:${fileIn(bench, 'killed')}`, count)
   await using orchestrator = await openFile(bench, 'store')
   const many = manyAtATime(orchestrator)
   await many.warmUp(seconds * 4)
@@ -34,12 +34,25 @@ export const sqliteRecovery: Case = async (bench) => {
   ])
 }
 
-async function killAmidst(bench: Bench, count: number): Promise<void> {
+/** Starts so many sagas in a process and kills it. `heir` is opened right before that. */
+export async function killAmidst<Heir>(
+  address: string,
+  count: number,
+  openHeir?: () => Promise<Heir>,
+): Promise<{ readonly at: number; readonly heir: Heir | undefined }> {
   const victim = fileURLToPath(new URL('../victim.js', import.meta.url))
-  const child = spawn(process.execPath, [victim, fileIn(bench, 'killed'), String(count)], {
+  const child = spawn(process.execPath, [victim, address, String(count)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  for await (const line of createInterface(child.stdout)) if (line === 'running') child.kill('SIGKILL')
+  let heir: Heir | undefined
+  let at = Number.NaN
+  for await (const line of createInterface(child.stdout)) {
+    if (line !== 'running') continue
+    heir = await openHeir?.()
+    at = performance.now()
+    child.kill('SIGKILL')
+  }
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
   if (child.signalCode !== 'SIGKILL') throw new Error(`the victim ended by itself: ${child.exitCode}`)
+  return { at, heir }
 }
