@@ -1,5 +1,5 @@
 /**
- * Stores by address: `memory:`, `sqlite:trips.db`.
+ * Stores by address: `memory:`, `sqlite:trips.db`, `postgres://user@host/database`.
  *
  * Invariant: no driver is loaded until an address names it.
  */
@@ -17,8 +17,12 @@ export async function storeAt(address: string): Promise<Store> {
     const { sqliteStore } = await import('../stores/sqlite/index.js')
     return sqliteStore(rest)
   }
+  if ((scheme === 'postgres' || scheme === 'postgresql') && rest.startsWith('//')) {
+    const { postgresStore } = await import('../stores/postgres/index.js')
+    return postgresStore(address)
+  }
   throw new StoreError(`no store has the address ${JSON.stringify(address)}`, {
     code: 'STORE_ADDRESS',
-    hint: "use 'memory:', 'sqlite:path/to/file.db', or a store object",
+    hint: "use 'memory:', 'sqlite:path/to/file.db', 'postgres://user:password@host/database', or a store object",
   })
 }

@@ -3,8 +3,9 @@
  * One conformance suite (test/store/) holds every implementation to it.
  *
  * Contract
- *  1. `apply` takes the writes in order and answers each; when it resolves, all that it answered `applied` or `claimed`
- *     is durable. All writes of one call are one transaction. One bad write is answered `refused`; the others commit.
+ *  1. `apply` takes the writes in order, or by kind: joins, renewals and leaves, then appends and prunes, then submits, then claims,
+ *     each kind in order. It answers each; when it resolves, all that it answered `applied` or `claimed` is durable. One bad write
+ *     is answered `refused`; the others commit. Nobody may count on all of a call being one transaction.
  *  2. `apply` rejects with a StoreError only when the outcome of the whole call is unknown. Any write may then be sent
  *     again, unchanged: a write that is already in place is answered as it was the first time.
  *  3. `append` lands only if `seq` follows the last chunk (or `replace` names it) and, unless `token` is null, only if the

@@ -1,0 +1,125 @@
+/**
+ * Sends flushes over a connection of their own, one after the other.
+ *
+ * Invariants
+ * - Each new connection first ends whatever an older one may have left behind (fence_1): so a flush that is sent again cannot meet its
+ *   former self. A claim of the older one has then either committed, and `owned` finds it, or never will.
+ * - Where somebody else was in the way, nothing was done, and it is sent again, a bounded number of times.
+ * - A flush that fails by the data of one write is sent again write by write: the bad one is refused, the others stand.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Result, Write } from '../../store/store.js'
+import { type Answer, resultsOf } from './answers.js'
+import { type Batch, batchesOf, parametersOf, refsOf } from './batch.js'
+import type { Definitions } from './definitions.js'
+import { asText, type Client } from './driver.js'
+import { isAboutData, isInTheWay, isOutdated, messageOf } from './failures.js'
+import { type Connected, Link } from './link.js'
+import { quoted } from './migrations.js'
+
+const attempts = 8
+
+export class Flusher {
+  readonly #link: Link
+  readonly #definitions: Definitions
+  readonly #text: string
+  readonly #fence: string
+  #session = 0
+  #epoch = 0
+  /** Told when sagas were left for others, or woken. */
+  readonly #woke: () => void
+
+  constructor(
+    open: () => Promise<Connected>,
+    schema: string,
+    definitions: Definitions,
+    timeout: number,
+    woke: () => void,
+  ) {
+    const name = quoted(schema)
+    const places = Array.from({ length: 29 }, (_, i) => `$${i + 1}`).join()
+    this.#text = `SELECT * FROM ${name}.flush_1(${places})`
+    this.#fence = `SELECT ${name}.fence_1($1)`
+    this.#definitions = definitions
+    this.#woke = woke
+    this.#link = new Link(open, (client) => this.#enter(client), timeout)
+  }
+
+  get link(): Link {
+    return this.#link
+  }
+
+  /** Throws what the driver throws; then the outcome is unknown. */
+  async apply(writes: readonly Write[]): Promise<Result[]> {
+    const results: Result[] = new Array(writes.length)
+    const batches = batchesOf(writes, (index) => {
+      results[index] = { type: 'refused', error: new Error('unknown kind of write') }
+    })
+    for (const batch of batches) await this.#applyBatch(batch, results)
+    return results
+  }
+
+  close(): Promise<void> {
+    return this.#link.close()
+  }
+
+  /** A query over the same connection: after all flushes before it, and after the end of a lost one. */
+  query(text: string, values: readonly unknown[]): Promise<readonly (readonly unknown[])[]> {
+    return this.#link.query({ text, values, types: asText })
+  }
+
+  async #applyBatch(batch: Batch, results: Result[]): Promise<void> {
+    try {
+      const answers = await this.#send(batch)
+      for (const { write, result } of answers) results[batch.at.get(write) ?? -1] = result
+    } catch (error) {
+      if (!isAboutData(error)) throw error
+      for (const write of batch.writes) {
+        const index = batch.at.get(write) ?? -1
+        results[index] =
+          batch.writes.length === 1
+            ? { type: 'refused', error: new Error(messageOf(error)) }
+            : await this.#alone(write)
+      }
+    }
+  }
+
+  async #alone(write: Write): Promise<Result> {
+    const results: Result[] = []
+    for (const batch of batchesOf([write], () => {})) await this.#applyBatch(batch, results)
+    return results[0] ?? { type: 'refused', error: new Error('no answer') }
+  }
+
+  async #send(batch: Batch): Promise<Answer[]> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#link.ready()
+        const unknown = this.#definitions.unknown(refsOf(batch))
+        if (unknown) await this.#definitions.intern(this.#link, unknown)
+        const rest = parametersOf(batch, this.#definitions.numberOf)
+        const values = [this.#session, this.#epoch, ...rest]
+        const rows = await this.#link.query({ text: this.#text, values, types: asText })
+        const row = rows[0] as readonly (string | null)[]
+        if (row[8] === 't' || batch.submits.length > 0) this.#woke()
+        return await resultsOf(batch, row, (numbers) => this.#definitions.load(this.#link, numbers))
+      } catch (error) {
+        if (attempt >= attempts || !(isInTheWay(error) || isOutdated(error))) throw error
+        // Not at once, and not all at the same moment: those who met would meet again.
+        await sleep(Math.random() * 10 * attempt)
+      }
+    }
+  }
+
+  async #enter(client: Client): Promise<void> {
+    this.#definitions.forget()
+    const { rows } = await client.query({
+      text: this.#fence,
+      values: [this.#session],
+      rowMode: 'array',
+      types: asText,
+    })
+    const [session, epoch] = String(rows[0]?.[0]).split(' ').map(Number)
+    this.#session = session ?? 0
+    this.#epoch = epoch ?? 0
+  }
+}

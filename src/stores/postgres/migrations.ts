@@ -1,0 +1,105 @@
+/**
+ * The schema, as numbered migrations, applied in one transaction under an advisory lock: the only advisory lock there is.
+ *
+ * Invariants
+ * - A migration that has been released is never changed: a new one is added below it.
+ * - Functions carry a number in their names. A migration that changes one adds the next number, and drops what no process of
+ *   the release before it calls: so a process that still runs goes on during an upgrade.
+ * - A schema that is as new as this is opened without a lock, and by a role that may not create anything.
+ */
+import { StoreError } from '../../core/errors.js'
+import type { Client } from './driver.js'
+import { isSqlState, messageOf } from './failures.js'
+import { admission } from './schema/admission.js'
+import { claims } from './schema/claims.js'
+import { flush } from './schema/flush.js'
+import { looking } from './schema/looking.js'
+import { submits } from './schema/submits.js'
+import { summaries } from './schema/summaries.js'
+import { tables } from './schema/tables.js'
+import { transactional } from './schema/transactional.js'
+import { workers } from './schema/workers.js'
+
+export const migrations: readonly string[] = [
+  [tables, admission, summaries, submits, workers, claims, looking, transactional, flush].join('\n'),
+]
+
+/** So many ms for one who waits while others migrate, and for the statements themselves. */
+const patience = 60_000
+
+/** Brings the schema up to date. Throws StoreError: `STORE_NEWER`, `STORE_ADDRESS` (the role may not create it). */
+export async function migrate(client: Client, schema: string): Promise<{ from: number; to: number }> {
+  const to = migrations.length
+  const found = await versionOf(client, schema)
+  if (found === to) return { from: to, to }
+  if (found > to) throw newer(schema, found)
+  try {
+    await client.query(
+      `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = ${patience}; SET LOCAL lock_timeout = ${patience}`,
+    )
+    await client.query({
+      text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))',
+      values: [`backstep ${schema}`],
+    })
+    const from = await versionOf(client, schema)
+    if (from > to) throw newer(schema, from)
+    if (from < to) await client.query(scriptOf(schema, from))
+    await client.query('COMMIT')
+    return { from, to }
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => {})
+    throw explained(error, schema)
+  }
+}
+
+/** 0: there is nothing yet. */
+export async function versionOf(client: Client, schema: string): Promise<number> {
+  const table = `${quoted(schema)}.migrations`
+  const { rows } = await client.query({
+    text: 'SELECT to_regclass($1) IS NOT NULL AS there',
+    values: [table],
+    rowMode: 'array',
+  })
+  if (rows[0]?.[0] !== true) return 0
+  const { rows: versions } = await client.query({
+    text: `SELECT coalesce(max(version), 0)::integer FROM ${table}`,
+    rowMode: 'array',
+  })
+  return Number(versions[0]?.[0])
+}
+
+function scriptOf(schema: string, from: number): string {
+  const name = quoted(schema)
+  const steps = migrations
+    .slice(from)
+    .map(
+      (sql, i) =>
+        `${sql.replaceAll(':schema', `${name}, pg_temp`)}; INSERT INTO migrations (version) VALUES (${from + i + 1});`,
+    )
+  const create = `
+    DO $do$ BEGIN
+      IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = ${literal(schema)}) THEN CREATE SCHEMA ${name}; END IF;
+    END $do$;
+    SET LOCAL search_path = ${name};
+    CREATE TABLE IF NOT EXISTS migrations (version integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());`
+  return `${create}\n${steps.join('\n')}`
+}
+
+export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
+export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`
+
+function newer(schema: string, version: number): StoreError {
+  return new StoreError(`schema ${schema} has version ${version}, this Backstep knows ${migrations.length}`, {
+    code: 'STORE_NEWER',
+    hint: 'upgrade backstep in this process; processes that run the older version may go on',
+  })
+}
+
+function explained(error: unknown, schema: string): unknown {
+  if (!isSqlState(error, '42501')) return error
+  return new StoreError(`schema ${schema} cannot be created: ${messageOf(error)}`, {
+    code: 'STORE_ADDRESS',
+    hint: 'run `backstep migrate` with the address of a role that may create it, and grant this one USAGE on the schema, ALL on its tables and sequences',
+    cause: error,
+  })
+}
