@@ -8,7 +8,8 @@
  */
 import { type Command, Option } from 'commander'
 import { BackstepError } from '../index.js'
-import { paintFor, showProgress, summaryOf, withoutPassword } from './display.js'
+import { withoutPassword } from './address.js'
+import { paintFor, showProgress, summaryOf } from './display.js'
 import { type GivenOptions, readOptions } from './options.js'
 import type { Run } from './run.js'
 import { type Report, simulate } from './simulate.js'

@@ -126,9 +126,5 @@ function verdictOf(report: Report, kill: number, paint: Paint): string[] {
   ]
 }
 
-/** An address as it may be shown. */
-export const withoutPassword = (address: string): string =>
-  address.replace(/^(\w+:\/\/[^:/@]*):[^@]*@/, '$1:***@')
-
 const whereToLook = ({ store, books, seed }: Report): string =>
   `store ${store}\n  books ${books}\n  the same faults again: --seed ${seed}`

@@ -6,9 +6,9 @@
  *   would stand in the way of the trips, or the trips in theirs.
  * - Whatever happens, the services' books are closed.
  */
+import { withoutPassword } from './address.js'
 import { audit, type Verdict } from './audit.js'
 import { every, monotonic } from './clock.js'
-import { withoutPassword } from './display.js'
 import { runFleet } from './fleet.js'
 import { runHere } from './here.js'
 import { type GivenOptions, readOptions } from './options.js'

@@ -1,0 +1,6 @@
+/**
+ * Addresses of stores, as they may be shown.
+ */
+
+export const withoutPassword = (address: string): string =>
+  address.replace(/^(\w+:\/\/[^:/@]*):[^@]*@/, '$1:***@')
