@@ -23,7 +23,8 @@ const expected = {
   backstep: `Orchestrator saga step none pending Rejected InDoubt memoryStore BackstepError BadInputError ClosedError
     DefinitionError SagaConflictError SagaRolledBackError SagaStateError SagaUnfinishedError StoreError`,
   'backstep/sqlite': 'sqliteStore',
-  'backstep/barrier': 'barrier',
+  'backstep/postgres': 'postgresStore',
+  'backstep/barrier': 'barrier postgresBarrier',
 }
 
 const versionIn = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version

@@ -1,26 +1,27 @@
 /**
  * One orchestrator in a process of its own that runs one saga, and dies where it is told to.
  *
- *   node child.mjs '{ "file", "ledger", "saga", "dieAt"?, "signal"?, "thread"?, "drain"? }'
+ *   node child.mjs '{ "address", "ledger", "saga", "dieAt"?, "signal"?, "thread"?, "drain"?, "lease"? }'
  *
  * Its stdout is the report: a JSON line for each boundary it dies at, for the acknowledgement of the submit, for the end of the saga,
  * and at last for the boundaries that it passed. All of it is written synchronously.
  */
 import { writeSync } from 'node:fs'
 import { ClosedError, Orchestrator } from 'backstep'
-import { sqliteStore } from 'backstep/sqlite'
 import { LedgerFile } from '../support/ledger-file.mjs'
+import { sharedStore } from '../support/shared-store.mjs'
 import { withBoundaries } from '../support/wrapped-store.mjs'
 import { sagasOf } from './sagas.mjs'
 
 const {
-  file,
+  address,
   ledger,
   saga,
   dieAt,
   signal = 'SIGKILL',
   thread = false,
   drain = 0,
+  lease,
 } = JSON.parse(process.argv[2])
 const report = (line) => writeSync(1, `${JSON.stringify(line)}\n`)
 
@@ -32,12 +33,14 @@ function point(where) {
 }
 
 process.on('SIGTERM', () => {
-  orchestrator.close({ drain }).catch((error) => report({ broke: String(error) }))
+  // It may come while the orchestrator is still being opened.
+  opening.then((opened) => opened.close({ drain })).catch((error) => report({ broke: String(error) }))
 })
 
 const definition = sagasOf(new LedgerFile(ledger), point)[saga]
-const store = withBoundaries(sqliteStore(file, { thread }), point)
-const orchestrator = await Orchestrator.open(store, { sagas: [definition], log: false })
+const store = withBoundaries(sharedStore(address, { thread }), point)
+const opening = Orchestrator.open(store, { sagas: [definition], log: false, lease })
+const orchestrator = await opening
 try {
   const handle = await orchestrator.submit(definition, undefined, { id: saga })
   report({ acknowledged: handle.id })

@@ -3,75 +3,78 @@
  * boundary; killed again during the recovery; and told to close in place of being killed.
  */
 import { beforeAll, describe, expect, test } from 'vitest'
+import { describeShared } from '../support/shared-places.js'
 import { type Case, runCase, runCases, upTo, type Verdict } from './matrix.js'
 
 const sagas = ['committing', 'rolling'] as const
 const minutes = 60_000
 
-/** A run in which nobody dies, and one for each boundary of it. */
-const dry: Record<string, Verdict> = {}
-const single: Record<string, Verdict[]> = {}
-beforeAll(async () => {
-  for (const saga of sagas) {
-    dry[saga] = await runCase({ saga, dieAt: [] })
-    expect(dry[saga]?.wrong).toEqual([])
+describeShared('crashes', (place) => {
+  /** A run in which nobody dies, and one for each boundary of it. */
+  const dry: Record<string, Verdict> = {}
+  const single: Record<string, Verdict[]> = {}
+  beforeAll(async () => {
+    for (const saga of sagas) {
+      dry[saga] = await runCase(place, { saga, dieAt: [] })
+      expect(dry[saga]?.wrong).toEqual([])
+    }
+  }, minutes)
+
+  const count = (saga: string): number => dry[saga]?.trail.length ?? 0
+
+  async function holds(cases: readonly Case[]): Promise<Verdict[]> {
+    const verdicts = await runCases(place, cases)
+    expect(verdicts.flatMap(({ wrong }) => wrong)).toEqual([])
+    expect(verdicts).toHaveLength(cases.length)
+    return verdicts
   }
-}, minutes)
 
-const count = (saga: string): number => dry[saga]?.trail.length ?? 0
+  describe.each(sagas)('%s', (saga) => {
+    test(
+      'scenario 17: SIGKILL at every boundary',
+      async () => {
+        expect(count(saga)).toBeGreaterThan(saga === 'rolling' ? 75 : 35)
+        single[saga] = await holds(upTo(count(saga)).map((at) => ({ saga, dieAt: [at] })))
+      },
+      10 * minutes,
+    )
 
-async function holds(cases: readonly Case[]): Promise<Verdict[]> {
-  const verdicts = await runCases(cases)
-  expect(verdicts.flatMap(({ wrong }) => wrong)).toEqual([])
-  expect(verdicts).toHaveLength(cases.length)
-  return verdicts
-}
+    test(
+      'scenario 18: SIGKILL again during the recovery',
+      async () => {
+        // The recovery from every boundary has boundaries of its own: of each one is sampled, so that over all every place is hit.
+        const cases = (single[saga] ?? []).map(({ trail }, i): Case => {
+          return { saga, dieAt: [i + 1, 1 + ((i * 7) % trail.length)] }
+        })
+        expect(cases).toHaveLength(count(saga))
+        await holds(cases)
+      },
+      10 * minutes,
+    )
 
-describe.each(sagas)('%s', (saga) => {
-  test(
-    'scenario 17: SIGKILL at every boundary',
-    async () => {
-      expect(count(saga)).toBeGreaterThan(saga === 'rolling' ? 75 : 35)
-      single[saga] = await holds(upTo(count(saga)).map((at) => ({ saga, dieAt: [at] })))
-    },
-    10 * minutes,
-  )
+    test(
+      'scenario 20: SIGTERM at every boundary, without a drain and with one',
+      async () => {
+        const cases = upTo(count(saga)).map(
+          (at): Case => ({ saga, dieAt: [at], signal: 'SIGTERM', drain: at % 4 === 0 ? '2s' : 0 }),
+        )
+        for (const { journal } of await holds(cases)) {
+          expect(journal.filter((entry) => entry.type === 'failed' && entry.cause === 'crash')).toEqual([])
+          const turned = journal.find(({ type }) => type === 'rolling_back')
+          if (saga === 'committing') expect(turned).toBeUndefined()
+          else expect(turned).toMatchObject({ reason: 'rejected', step: 'payment' })
+        }
+      },
+      10 * minutes,
+    )
 
-  test(
-    'scenario 18: SIGKILL again during the recovery',
-    async () => {
-      // The recovery from every boundary has boundaries of its own: of each one is sampled, so that over all every place is hit.
-      const cases = (single[saga] ?? []).map(({ trail }, i): Case => {
-        return { saga, dieAt: [i + 1, 1 + ((i * 7) % trail.length)] }
-      })
-      expect(cases).toHaveLength(count(saga))
-      await holds(cases)
-    },
-    10 * minutes,
-  )
-
-  test(
-    'scenario 20: SIGTERM at every boundary, without a drain and with one',
-    async () => {
-      const cases = upTo(count(saga)).map(
-        (at): Case => ({ saga, dieAt: [at], signal: 'SIGTERM', drain: at % 4 === 0 ? '2s' : 0 }),
-      )
-      for (const { journal } of await holds(cases)) {
-        expect(journal.filter((entry) => entry.type === 'failed' && entry.cause === 'crash')).toEqual([])
-        const turned = journal.find(({ type }) => type === 'rolling_back')
-        if (saga === 'committing') expect(turned).toBeUndefined()
-        else expect(turned).toMatchObject({ reason: 'rejected', step: 'payment' })
-      }
-    },
-    10 * minutes,
-  )
-
-  test(
-    'scenario 17: SIGKILL with SQLite in its thread, where a write may be under way',
-    async () => {
-      const places = upTo(count(saga)).filter((at) => at % 3 === 0)
-      await holds(places.map((at) => ({ saga, dieAt: [at], thread: true })))
-    },
-    10 * minutes,
-  )
+    test.runIf(place.name === 'sqlite')(
+      'scenario 17: SIGKILL with SQLite in its thread, where a write may be under way',
+      async () => {
+        const places = upTo(count(saga)).filter((at) => at % 3 === 0)
+        await holds(places.map((at) => ({ saga, dieAt: [at], thread: true })))
+      },
+      10 * minutes,
+    )
+  })
 })

@@ -1,7 +1,7 @@
 /**
  * An orchestrator with a short lease and one saga. Says `calling` when its commit is under way; ends when its stdin does.
  *
- *   node frozen-child.mjs '{ "file", "ledger", "role": "freezes" | "takes over" }'
+ *   node frozen-child.mjs '{ "address", "ledger", "role": "freezes" | "takes over" }'
  *
  * The one that freezes books the flight late. The one that takes over is refused, and rolls back.
  */
@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Orchestrator, Rejected, saga } from 'backstep'
 import { LedgerFile } from '../support/ledger-file.mjs'
 
-const { file, ledger: path, role } = JSON.parse(process.argv[2])
+const { address, ledger: path, role } = JSON.parse(process.argv[2])
 const ledger = new LedgerFile(path)
 
 const flight = saga('flight', { keys: () => ['seat'] }).step('book', {
@@ -32,7 +32,7 @@ const flight = saga('flight', { keys: () => ['seat'] }).step('book', {
   timeout: '1m',
 })
 
-const orchestrator = await Orchestrator.open(`sqlite:${file}`, { sagas: [flight], log: false, lease: 900 })
+const orchestrator = await Orchestrator.open(address, { sagas: [flight], log: false, lease: 900 })
 if (role === 'freezes') await orchestrator.submit(flight, undefined, { id: 'a' })
 writeSync(1, 'ready\n')
 process.stdin.on('end', () => orchestrator.close({ drain: 0 }))

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { Orchestrator } from 'backstep'
 import { expect, test } from 'vitest'
 import { judgeSaga, readLedger } from '../support/ledger.js'
+import { describeShared } from '../support/shared-places.js'
 import { temporaryFolder } from '../support/stores.js'
 
 const script = fileURLToPath(new URL('frozen-child.mjs', import.meta.url))
@@ -29,39 +30,41 @@ function start(config: object) {
   return { child, said, end }
 }
 
-test('scenario 1: its commit succeeds after another process rolled it back: journaled, and rolled back again', async () => {
-  const folder = temporaryFolder()
-  const config = { file: join(folder, 'store.db'), ledger: join(folder, 'ledger') }
-  await using reader = await Orchestrator.open(`sqlite:${config.file}`, { work: false, log: false })
-  const until = async (holds: () => Promise<boolean> | boolean): Promise<void> => {
-    while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  const first = start({ ...config, role: 'freezes' })
-  try {
-    await first.said('calling')
-    first.child.kill('SIGSTOP')
-    const second = start({ ...config, role: 'takes over' })
-    await until(async () => (await reader.get('a'))?.status === 'rolled_back')
-    expect(readLedger(config.ledger).some(({ outcome }) => outcome === 'committed')).toBe(false)
+describeShared('frozen', (place) => {
+  test('scenarios 1 and 28: its commit succeeds after another process rolled it back: journaled, and rolled back again', async () => {
+    const folder = temporaryFolder()
+    const config = { address: await place.address(), ledger: join(folder, 'ledger') }
+    await using reader = await Orchestrator.open(config.address, { work: false, log: false })
+    const until = async (holds: () => Promise<boolean> | boolean): Promise<void> => {
+      while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    const first = start({ ...config, role: 'freezes' })
+    try {
+      await first.said('calling')
+      first.child.kill('SIGSTOP')
+      const second = start({ ...config, role: 'takes over' })
+      await until(async () => (await reader.get('a'))?.status === 'rolled_back')
+      expect(readLedger(config.ledger).some(({ outcome }) => outcome === 'committed')).toBe(false)
 
-    first.child.kill('SIGCONT')
-    await until(() => readLedger(config.ledger).some(({ outcome }) => outcome === 'committed'))
-    await until(async () => (await reader.get('a'))?.late === true)
-    await until(async () => (await reader.get('a'))?.status === 'rolled_back')
-    await Promise.all([first.end(), second.end()])
-  } finally {
-    first.child.kill('SIGKILL')
-  }
-  const lines = readLedger(config.ledger)
-  // Its own attempt is the one line that may come late; the rest keeps every promise.
-  expect(await judgeSaga(reader, 'a', lines)).toEqual([])
-  const rollbacks = lines.filter(({ outcome }) => outcome === 'rolled_back')
-  expect(rollbacks.map(({ key }) => key.replace(/^[^:]*/, ''))).toEqual([
-    ':book:rollback',
-    ':book:rollback:2',
-  ])
-  const journal = (await reader.journal('a')) ?? []
-  expect(journal.filter(({ type }) => type === 'late')).toMatchObject([{ step: 'book', attempt: 1 }])
-  expect(journal.filter(({ type }) => type === 'ended')).toHaveLength(2)
-  expect(journal.some(({ type }) => type === 'committed')).toBe(false)
-}, 40_000)
+      first.child.kill('SIGCONT')
+      await until(() => readLedger(config.ledger).some(({ outcome }) => outcome === 'committed'))
+      await until(async () => (await reader.get('a'))?.late === true)
+      await until(async () => (await reader.get('a'))?.status === 'rolled_back')
+      await Promise.all([first.end(), second.end()])
+    } finally {
+      first.child.kill('SIGKILL')
+    }
+    const lines = readLedger(config.ledger)
+    // Its own attempt is the one line that may come late; the rest keeps every promise.
+    expect(await judgeSaga(reader, 'a', lines)).toEqual([])
+    const rollbacks = lines.filter(({ outcome }) => outcome === 'rolled_back')
+    expect(rollbacks.map(({ key }) => key.replace(/^[^:]*/, ''))).toEqual([
+      ':book:rollback',
+      ':book:rollback:2',
+    ])
+    const journal = (await reader.journal('a')) ?? []
+    expect(journal.filter(({ type }) => type === 'late')).toMatchObject([{ step: 'book', attempt: 1 }])
+    expect(journal.filter(({ type }) => type === 'ended')).toHaveLength(2)
+    expect(journal.some(({ type }) => type === 'committed')).toBe(false)
+  }, 40_000)
+})

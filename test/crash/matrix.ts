@@ -13,14 +13,16 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { type JournalEntry, Orchestrator } from 'backstep'
-import { sqliteStore } from 'backstep/sqlite'
 import { judge, type LedgerLine, readLedger } from '../support/ledger.js'
+import type { SharedPlace } from '../support/shared-places.js'
+import { sharedStore } from '../support/shared-store.mjs'
 
 export interface Case {
   readonly saga: 'small' | 'committing' | 'rolling'
   /** The boundary at which each process dies in turn; the one after the last runs on to the end. */
   readonly dieAt: readonly number[]
   readonly signal?: 'SIGKILL' | 'SIGTERM'
+  /** SQLite in its thread. */
   readonly thread?: boolean
   /** How long a process that is told to close lets the saga run on. Default 0. */
   readonly drain?: number | string
@@ -75,35 +77,37 @@ async function runChild(config: object): Promise<Run> {
 const tries = 3
 
 /** Runs one case to its end; once more where a process ended before it came to its boundary. */
-export async function runCase(given: Case): Promise<Verdict> {
+export async function runCase(place: SharedPlace, given: Case): Promise<Verdict> {
   for (let left = tries; ; left--) {
-    const verdict = await tryCase(given)
+    const verdict = await tryCase(place, given)
     if (left === 1 || !verdict.wrong.some((what) => what.includes(notReached))) return verdict
   }
 }
 
 const notReached = 'it did not reach boundary'
 
-async function tryCase(given: Case): Promise<Verdict> {
+async function tryCase(place: SharedPlace, given: Case): Promise<Verdict> {
   const { saga, dieAt, signal = 'SIGKILL', thread = false, drain = 0 } = given
   const folder = mkdtempSync(join(tmpdir(), 'backstep-crash-'))
   try {
-    const file = join(folder, 'store.db')
-    const config = { file, ledger: join(folder, 'ledger'), saga, signal, thread, drain }
+    const address = await place.address()
+    const { lease } = place
+    const config = { address, ledger: join(folder, 'ledger'), saga, signal, thread, drain, lease }
     const wrong: string[] = []
     const runs: Run[] = []
     for (const boundary of dieAt) {
       const run = await runChild({ ...config, dieAt: boundary })
       runs.push(run)
       wrong.push(...notItsOwnDeath(run, boundary, signal))
-      if (isAcknowledged(runs) && !(await isStored(file, saga))) wrong.push('an acknowledged saga is missing')
+      if (isAcknowledged(runs) && !(await isStored(address, saga)))
+        wrong.push('an acknowledged saga is missing')
     }
     const last = await runChild(config)
     if (last.code !== 0)
       wrong.push(`the last process ended with ${last.code ?? last.signal}: ${last.complaints}`)
     const answers = [...runs, last].flatMap(({ lines }) => lines.flatMap(({ ended }) => ended ?? []))
     const lines = readLedger(config.ledger)
-    const { broken, journal } = await judgeFile(file, lines, saga, answers)
+    const { broken, journal } = await judgeStore(address, lines, saga, answers)
     const trail = last.lines.flatMap((line) => line.trail ?? [])
     return {
       wrong: [...wrong, ...broken].map((what) => `${describeCase(given)}: ${what}`),
@@ -135,21 +139,21 @@ function notItsOwnDeath(
   return wrong
 }
 
-async function isStored(file: string, saga: string): Promise<boolean> {
-  await using reader = await openReader(file)
+async function isStored(address: string, saga: string): Promise<boolean> {
+  await using reader = await openReader(address)
   return (await reader.get(saga)) !== undefined
 }
 
-const openReader = (file: string): Promise<Orchestrator> =>
-  Orchestrator.open(sqliteStore(file, { thread: false }), { work: false, log: false })
+const openReader = (address: string): Promise<Orchestrator> =>
+  Orchestrator.open(sharedStore(address, { thread: false }), { work: false, log: false })
 
-async function judgeFile(
-  file: string,
+async function judgeStore(
+  address: string,
   lines: readonly LedgerLine[],
   id: string,
   answers: readonly string[],
 ): Promise<{ broken: string[]; journal: readonly JournalEntry[] }> {
-  await using reader = await openReader(file)
+  await using reader = await openReader(address)
   const view = await reader.get(id)
   const journal = await reader.journal(id)
   if (!view || !journal) return { broken: ['the saga is missing'], journal: [] }
@@ -160,13 +164,13 @@ async function judgeFile(
 }
 
 /** Runs cases side by side, as many as there are processors to run them. */
-export async function runCases(cases: readonly Case[], atOnce = 2): Promise<Verdict[]> {
+export async function runCases(place: SharedPlace, cases: readonly Case[], atOnce = 2): Promise<Verdict[]> {
   const verdicts: Verdict[] = []
   let next = 0
   const lane = async (): Promise<void> => {
     for (let i = next++; i < cases.length; i = next++) {
       const one = cases[i]
-      if (one) verdicts[i] = await runCase(one)
+      if (one) verdicts[i] = await runCase(place, one)
     }
   }
   await Promise.all(Array.from({ length: atOnce }, lane))

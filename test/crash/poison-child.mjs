@@ -1,7 +1,7 @@
 /**
  * An orchestrator with one poison saga and many innocent ones, all of them at once. The poison kills the process with SIGKILL.
  *
- *   node poison-child.mjs '{ "file", "ledger", "innocents", "poison": "commit" | "rollback", "deaths"? }'
+ *   node poison-child.mjs '{ "address", "ledger", "innocents", "poison": "commit" | "rollback", "deaths"? }'
  *
  * It ends with code 0 once every saga has ended. A poison rollback kills `deaths` times, counted in the ledger, and then works.
  */
@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Orchestrator, saga } from 'backstep'
 import { LedgerFile } from '../support/ledger-file.mjs'
 
-const { file, ledger: path, innocents, poison, deaths = 0 } = JSON.parse(process.argv[2])
+const { address, ledger: path, innocents, poison, deaths = 0, lease } = JSON.parse(process.argv[2])
 const ledger = new LedgerFile(path)
 const quick = { min: 20, max: 40, factor: 1 }
 
@@ -43,10 +43,11 @@ const mixed = saga('mixed', { keys: () => [] })
   .step('two', step)
   .step('three', step)
 
-const orchestrator = await Orchestrator.open(`sqlite:${file}`, {
+const orchestrator = await Orchestrator.open(address, {
   sagas: [mixed],
   log: false,
   concurrency: 16,
+  lease,
 })
 const ids = ['poison', ...Array.from({ length: innocents }, (_, i) => `innocent-${i}`)]
 const handles = await Promise.all(ids.map((id) => orchestrator.submit(mixed, undefined, { id })))

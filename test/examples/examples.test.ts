@@ -3,10 +3,11 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, expect, test } from 'vitest'
+import { describePostgres, freshDatabase } from '../support/postgres.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const run = (...args: string[]): string =>
-  execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
+const run = (args: readonly string[], env: NodeJS.ProcessEnv = process.env): string =>
+  execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8', env })
 
 const expected: Record<string, string> = {
   'book-trip': `
@@ -36,17 +37,41 @@ ended rolled_back
 `,
 }
 
+const onPostgres: Record<string, string> = {
+  'in-transaction': `
+order-1: sent for order-1
+order-2: no order, no saga
+`,
+  'in-kysely': `
+committed
+the order was refused
+no saga
+`,
+  'in-drizzle': `
+committed
+the order was refused
+no saga
+`,
+}
+
 beforeAll(() => {
-  run('scripts/build.mjs', 'tsconfig.examples.json')
+  run(['scripts/build.mjs', 'tsconfig.examples.json'])
 }, 60_000)
 
 test('every example has its expected output here', () => {
   const examples = readdirSync(new URL('../../examples', import.meta.url)).map((file) =>
     file.replace('.ts', ''),
   )
-  expect(examples.sort()).toEqual(Object.keys(expected).sort())
+  expect(examples.sort()).toEqual(Object.keys({ ...expected, ...onPostgres }).sort())
 })
 
 test.each(Object.keys(expected))('%s', (name) => {
-  expect(run(`dist-examples/${name}.js`)).toBe(expected[name]?.trimStart())
+  expect(run([`dist-examples/${name}.js`])).toBe(expected[name]?.trimStart())
+})
+
+describePostgres('examples on PostgreSQL', () => {
+  test.each(Object.keys(onPostgres))('%s', async (name) => {
+    const env = { ...process.env, DATABASE_URL: await freshDatabase() }
+    expect(run([`dist-examples/${name}.js`], env)).toBe(onPostgres[name]?.trimStart())
+  })
 })

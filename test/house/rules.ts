@@ -22,9 +22,10 @@ export const arrows: Readonly<Record<string, readonly string[]>> = {
   store: ['core'],
   'stores/memory': ['store', 'core'],
   'stores/sqlite': ['store', 'core'],
+  'stores/postgres': ['store', 'core'],
   runtime: ['store', 'definition', 'core'],
   // The one place where an address becomes a store.
-  'runtime/address.ts': ['stores/memory', 'stores/sqlite'],
+  'runtime/address.ts': ['stores/memory', 'stores/sqlite', 'stores/postgres'],
   barrier: ['core'],
   simulation: faces,
   cli: ['runtime', 'simulation', 'index.ts'],

@@ -1,14 +1,14 @@
 /**
- * One of several processes on one file. It says `ready`, waits for a line, does its part, and prints one JSON line.
+ * One of several processes on one store. It says `ready`, waits for a line, does its part, and prints one JSON line.
  *
- *   node child.mjs '{ "mode": "same-id" | "serial" | "keyed" | "read", "file", "ledger", "name", "count" }'
+ *   node child.mjs '{ "mode": "same-id" | "serial" | "keyed" | "read", "address", "ledger", "name", "count" }'
  */
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { Orchestrator, saga } from 'backstep'
 import { LedgerFile } from '../support/ledger-file.mjs'
 
-const { mode, file, ledger, name, count = 0 } = JSON.parse(process.argv[2])
+const { mode, address, ledger, name, count = 0 } = JSON.parse(process.argv[2])
 const book = new LedgerFile(ledger, { sync: false })
 
 const commit = (context) => {
@@ -35,7 +35,7 @@ const keyed = saga('keyed', { keys: (n) => [`k${n % 7}`, `k${n % 3}`] })
   .step('one', { commit, rollback })
   .step('two', { commit: refuses, rollback })
 
-const orchestrator = await Orchestrator.open(`sqlite:${file}`, {
+const orchestrator = await Orchestrator.open(address, {
   sagas: [serial, keyed],
   work: mode !== 'read',
   log: false,

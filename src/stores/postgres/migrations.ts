@@ -55,9 +55,10 @@ export async function migrate(client: Client, schema: string): Promise<{ from: n
 /** 0: there is nothing yet. */
 export async function versionOf(client: Client, schema: string): Promise<number> {
   const table = `${quoted(schema)}.migrations`
+  // Not to_regclass: it asks the session's catalog cache, which may still believe, after the wait for the lock, that there is none.
   const { rows } = await client.query({
-    text: 'SELECT to_regclass($1) IS NOT NULL AS there',
-    values: [table],
+    text: `SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = $1 AND tablename = 'migrations') AS there`,
+    values: [schema],
     rowMode: 'array',
   })
   if (rows[0]?.[0] !== true) return 0
