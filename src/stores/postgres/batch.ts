@@ -209,11 +209,25 @@ function runsOf(submits: readonly SubmitWrite[]): Run[] {
   return runs
 }
 
+/** Those that share a key with another: the database judges these one by one. */
+function alikeOf(submits: readonly SubmitWrite[]): string | null {
+  const first = new Map<string, number>()
+  const alike = new Set<number>()
+  submits.forEach(({ keys }, i) => {
+    for (const key of keys ?? []) {
+      const before = first.get(key)
+      if (before === undefined) first.set(key, i)
+      else alike.add(before + 1).add(i + 1)
+    }
+  })
+  return alike.size === 0 ? null : numbers([...alike])
+}
+
 /** The last of a list of keys is no saga's: without it a list of one empty text would be an empty list. */
 const listEnd = '.'
 
 function submitsOf(submits: readonly SubmitWrite[], d: Interned): unknown[] {
-  if (submits.length === 0) return Array.from({ length: 11 }, () => null)
+  if (submits.length === 0) return Array.from({ length: 12 }, () => null)
   const runs = runsOf(submits)
   const specials = submits.flatMap(({ start, at }, i) =>
     start && !isUsualStart(start.summary) ? [[i + 1, ...summaryOf(start.summary, d), at]] : [],
@@ -231,6 +245,7 @@ function submitsOf(submits: readonly SubmitWrite[], d: Interned): unknown[] {
     numbers(runs.map(({ end }) => end)),
     `{${runs.map(({ alone }) => (alone ? 't' : 'f')).join(',')}}`,
     runs.map(({ starter }) => starter).join(itemEnd),
+    alikeOf(submits),
     json(specials),
   ]
 }

@@ -18,8 +18,8 @@ export const isSqlState = (error: unknown, ...codes: readonly string[]): boolean
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** The server says that nothing was done, because of somebody else: again, soon. */
-export const isInTheWay = (error: unknown): boolean => isSqlState(error, '40001', '40P01', '55P03')
+/** The server says that nothing was done, because of somebody else: again, soon. 23505: he was first at an id, or at a chunk. */
+export const isInTheWay = (error: unknown): boolean => isSqlState(error, '40001', '40P01', '55P03', '23505')
 
 /** This session was ended by a later connection of the same store, or was swept away: nothing was done. */
 export const isOutdated = (error: unknown): boolean => isSqlState(error, 'BK001')

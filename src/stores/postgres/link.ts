@@ -2,7 +2,7 @@
  * One connection that is kept, and made again when it is lost.
  *
  * Invariants
- * - One statement at a time is under way by `pg` itself, which sends them in order.
+ * - One statement at a time is under way, in order of the calls; the time that it may take begins when it is sent.
  * - A connection that has failed in a way that leaves it unclear is closed, and never used again.
  * - Whoever calls while there is no connection makes one; the others wait for the same one. After a failure nobody tries again
  *   until a pause is over, which doubles: a server that is down is not besieged.
@@ -27,6 +27,8 @@ export class Link {
   #failure: { readonly error: unknown; readonly until: number } | undefined
   #pause = firstPause
   #closed = false
+  /** Settles when the statement that was called last is over. */
+  #last: Promise<unknown> = Promise.resolve()
 
   /** `prepare` is called with each new connection before anybody else uses it. `timeout` bounds a statement, ms. */
   constructor(open: () => Promise<Connected>, prepare: (client: Client) => Promise<void>, timeout: number) {
@@ -36,7 +38,13 @@ export class Link {
   }
 
   /** Throws what the driver throws. */
-  async query(config: QueryConfig): Promise<readonly (readonly unknown[])[]> {
+  query(config: QueryConfig): Promise<readonly (readonly unknown[])[]> {
+    const answer = this.#last.then(() => this.#send(config))
+    this.#last = answer.catch(() => {})
+    return answer
+  }
+
+  async #send(config: QueryConfig): Promise<readonly (readonly unknown[])[]> {
     const connected = await this.ready()
     try {
       const { rows } = await connected.client.query({

@@ -20,17 +20,17 @@ export const claims = `
   CREATE FUNCTION look_1(me bigint, ds integer[], now bigint, OUT noticed boolean, OUT ripples boolean, OUT parked boolean,
     OUT orphans boolean, OUT overdue boolean, OUT waits boolean) LANGUAGE sql STABLE AS $$
     SELECT
-      EXISTS (SELECT FROM notices WHERE w = me),
-      EXISTS (SELECT FROM ripples),
-      EXISTS (SELECT FROM unnest(ds) o (def) WHERE EXISTS (
-        SELECT FROM sagas WHERE stage = 1 AND d = o.def AND owner IS NULL AND due <= now)),
-      EXISTS (SELECT FROM workers k, unnest(ds) o (def) WHERE k.dead AND EXISTS (
-        SELECT FROM sagas WHERE stage = 1 AND d = o.def AND owner = k.w)),
-      EXISTS (SELECT FROM unnest(ds) o (def) WHERE EXISTS (
-        SELECT FROM sagas WHERE stage = 0 AND deadline IS NOT NULL AND d = o.def AND deadline <= now AND owner IS NULL)),
-      EXISTS (SELECT FROM unnest(ds) o (def) WHERE EXISTS (SELECT FROM sagas WHERE awake AND d = o.def))
-        OR (EXISTS (SELECT FROM unnest(ds) o (def) WHERE EXISTS (SELECT FROM sagas WHERE stage = 0 AND keys IS NULL AND d = o.def))
-          AND NOT EXISTS (SELECT FROM sagas WHERE stage = 1)) $$;
+      (SELECT true FROM notices WHERE w = me LIMIT 1),
+      (SELECT true FROM ripples LIMIT 1),
+      bool_or((SELECT true FROM sagas WHERE stage = 1 AND d = def AND owner IS NULL AND due <= now LIMIT 1)),
+      bool_or((SELECT true FROM workers k WHERE k.dead AND (
+        SELECT true FROM sagas WHERE stage = 1 AND d = def AND owner = k.w LIMIT 1) LIMIT 1)),
+      bool_or((SELECT true FROM sagas
+        WHERE stage = 0 AND deadline IS NOT NULL AND d = def AND deadline <= now AND owner IS NULL LIMIT 1)),
+      bool_or(CASE WHEN (SELECT true FROM sagas WHERE awake AND d = def LIMIT 1) THEN true
+        WHEN (SELECT true FROM sagas WHERE stage = 0 AND keys IS NULL AND d = def LIMIT 1) THEN
+          (SELECT true FROM sagas WHERE stage = 1 LIMIT 1) IS NULL END)
+    FROM unnest(ds) def $$;
 
   /* A saga with its journal, as rows.ts reads it. */
   CREATE FUNCTION saga_1(saga bigint) RETURNS json LANGUAGE sql STABLE AS $$
@@ -113,15 +113,19 @@ export const claims = `
     ORDER BY x.n LIMIT most $$;
 
   CREATE FUNCTION start_firsts_1(me bigint, ds integer[], below bigint, now bigint, most integer) RETURNS bigint[] LANGUAGE sql AS $$
-    WITH ok AS (
-      SELECT c.n, c.keys FROM awake_1(ds, 0, below, now, most) c
-      WHERE NOT c.stuck AND c.place = 1 AND NOT EXISTS (
-        SELECT FROM unnest(c.keys) k (key)
-        WHERE EXISTS (SELECT FROM wants w WHERE w.key = k.key AND w.place < 1)
-          OR EXISTS (SELECT FROM wants w WHERE w.key = k.key AND w.place > 1)
-          OR EXISTS (SELECT FROM wants w WHERE w.key = k.key AND w.place = 1 AND w.n < c.n))
+    WITH c AS MATERIALIZED (
+      SELECT n, place, keys FROM awake_1(ds, 0, below, now, most) WHERE NOT stuck AND place = 1
+    ), k AS MATERIALIZED (
+      SELECT n, place, unnest(keys) AS key FROM c
+    ), behind AS (
+      SELECT array_agg(k.n) AS ns FROM k
+      WHERE (SELECT w.n FROM wants w WHERE w.key = k.key ORDER BY w.place, w.n LIMIT 1) <> k.n
+        OR (SELECT w.place FROM wants w WHERE w.key = k.key ORDER BY w.place DESC LIMIT 1) > 1
+    ), ok AS MATERIALIZED (
+      SELECT n FROM c WHERE n <> ALL (coalesce((SELECT ns FROM behind), '{}'))
     ), lines AS (
-      UPDATE wants w SET place = 0 FROM (SELECT n, unnest(keys) AS key FROM ok) k WHERE w.key = k.key AND w.place = 1 AND w.n = k.n
+      UPDATE wants w SET place = 0 FROM k
+      WHERE w.key = k.key AND w.place = k.place AND w.n = k.n AND k.n <> ALL (coalesce((SELECT ns FROM behind), '{}'))
     ), up AS (
       UPDATE sagas s SET owner = me, due = NULL, token = nextval('tokens'), status = CASE s.status WHEN 0 THEN 1 ELSE s.status END,
         stage = 1, awake = false, place = 0

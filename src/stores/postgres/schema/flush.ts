@@ -64,9 +64,9 @@ export const flush = `
     WITH new AS (
       INSERT INTO journal (n, seq, at, entries)
       SELECT a.n, a.seq, a.at, a.entries FROM unnest(ns, tokens, seqs, ats, texts) a (n, token, seq, at, entries)
-      WHERE EXISTS (SELECT FROM sagas s WHERE s.n = a.n AND (a.token = 0 OR s.token = a.token AND (own IS NULL OR s.owner = ANY (own))))
-        AND EXISTS (SELECT FROM journal j WHERE j.n = a.n AND j.seq = a.seq - 1)
-      ON CONFLICT DO NOTHING RETURNING n
+      WHERE (SELECT a.token = 0 OR s.token = a.token AND (own IS NULL OR s.owner = ANY (own)) FROM sagas s WHERE s.n = a.n)
+        AND (SELECT j.seq FROM journal j WHERE j.n = a.n ORDER BY j.seq DESC LIMIT 1) = a.seq - 1
+      RETURNING n
     ) SELECT array_agg(n) FROM new $$;
 
   /* Overwrites last chunks, whose rows are locked already. One element: [n, token, seq, at, entries]. */
@@ -99,13 +99,14 @@ export const flush = `
     f_n bigint[], f_status integer[],
     sums text, prunes text,
     s_id text, s_d integer[], s_keys text, s_deadline bigint[], s_at bigint[], s_entries text, s_start text,
-    r_end integer[], r_alone boolean[], r_starter text, specials text,
+    r_end integer[], r_alone boolean[], r_starter text, s_alike integer[], specials text,
     claims text,
     OUT o_desk text, OUT o_appends text, OUT o_replaced text, OUT o_prunes text,
     OUT o_ns text, OUT o_tokens text, OUT o_taken text, OUT o_claims text, OUT o_woke boolean
   ) LANGUAGE plpgsql
   SET search_path = :schema SET lock_timeout = '5s'
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$
+  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
+  SET plan_cache_mode = force_generic_plan AS $$
   DECLARE
     own bigint[];
     landed bigint[];
@@ -247,7 +248,8 @@ export const flush = `
             entries[low:high], starts[low:high], starters[i]);
         ELSE
           SELECT * INTO x FROM submit_keyed_1(ids[low:high], s_d[low:high], wanted[low:high], s_deadline[low:high], s_at[low:high],
-            entries[low:high], starts[low:high], starters[i]);
+            entries[low:high], starts[low:high], starters[i],
+            ARRAY(SELECT e - low + 1 FROM unnest(s_alike) e WHERE e BETWEEN low AND high));
         END IF;
         ns := ns || x.ns;
         tokens := tokens || x.started;

@@ -6,7 +6,8 @@
  * - Numbers are taken under the line in order of the arrays, so they grow in order of submission.
  * - A saga whose keys stand in no line, and are wanted by no other of its run, is judged by that alone, with all others of its
  *   kind in one statement. The rest are judged one by one, in order. The two cannot meet: they share no key.
- * - The row comes first: if the id is taken, nothing else of that submit is written.
+ * - The row comes first: if the id is taken, nothing else of that submit is written. If somebody takes it at this very moment, the
+ *   insert fails as a whole, and is sent again: ON CONFLICT would write each row twice to the log, for what hardly ever happens.
  * - The keys of one saga arrive in one text, between chr(2); see text.ts.
  */
 export const submits = `
@@ -37,7 +38,7 @@ export const submits = `
   END $$;
 
   CREATE FUNCTION submit_keyed_1(ids text[], ds integer[], wanted text[], deadlines bigint[], ats bigint[],
-    texts text[], starts text[], starter text, OUT ns bigint[], OUT started bigint[]) LANGUAGE plpgsql AS $$
+    texts text[], starts text[], starter text, alike integer[], OUT ns bigint[], OUT started bigint[]) LANGUAGE plpgsql AS $$
   DECLARE
     many integer := cardinality(ids);
     me bigint;
@@ -48,10 +49,9 @@ export const submits = `
   BEGIN
     SELECT array_agg(nextval('numbers')) INTO ns FROM generate_series(1, many);
     IF starter <> '' AND barrier_1() = 9223372036854775807 THEN SELECT * INTO me, mine FROM starter_1(starter); END IF;
-    SELECT array_agg(DISTINCT x.i ORDER BY x.i) INTO contended FROM (
-      SELECT u.i, count(*) OVER (PARTITION BY k.key) AS times, k.key
-      FROM unnest(wanted) WITH ORDINALITY u (keys, i), unnest(string_to_array(u.keys, chr(2))) k (key)
-    ) x WHERE x.times > 1 OR EXISTS (SELECT FROM wants w WHERE w.key = x.key);
+    SELECT array_agg(DISTINCT x.i) || alike INTO contended FROM (
+      SELECT i, unnest(string_to_array(keys, chr(2))) AS key FROM unnest(wanted) WITH ORDINALITY u (keys, i)
+    ) x WHERE (SELECT true FROM wants w WHERE w.key = x.key LIMIT 1);
     WITH new AS (
       INSERT INTO sagas (n, id, d, status, stage, awake, token, submitted_at, place, keys, owner, deadline)
       SELECT u.n, u.id, u.d, u.go::integer, u.go::integer, NOT u.go, CASE WHEN u.go THEN nextval('tokens') ELSE 0 END, u.at,
@@ -61,9 +61,8 @@ export const submits = `
         SELECT *, d = ANY (mine) AND mine IS NOT NULL AS go
         FROM unnest(ns, ids, ds, wanted, deadlines, ats) WITH ORDINALITY v (n, id, d, keys, deadline, at, i)
       ) u
-      WHERE (contended IS NULL OR u.i <> ALL (contended))
-        AND NOT (has_tombstones AND EXISTS (SELECT FROM tombstones t WHERE t.id = u.id))
-      ON CONFLICT DO NOTHING
+      WHERE (contended IS NULL OR u.i <> ALL (contended)) AND (SELECT true FROM sagas s WHERE s.id = u.id LIMIT 1) IS NULL
+        AND (NOT has_tombstones OR (SELECT true FROM tombstones t WHERE t.id = u.id LIMIT 1) IS NULL)
       RETURNING token
     ) SELECT count(*), array_agg(token) INTO stored, started FROM new;
     IF stored = many THEN
@@ -71,19 +70,19 @@ export const submits = `
       SELECT u.n, 0, u.at, CASE WHEN u.d = ANY (mine) THEN joined_1(u.entries, u.more) ELSE u.entries END
       FROM unnest(ns, ds, ats, texts, starts) u (n, d, at, entries, more);
       INSERT INTO wants (key, place, n)
-      SELECT k.key, CASE WHEN u.d = ANY (mine) THEN 0 WHEN is_offered_1(u.d) THEN 1 ELSE -u.d END, u.n
-      FROM unnest(ns, ds, wanted) u (n, d, keys), unnest(string_to_array(u.keys, chr(2))) k (key);
+      SELECT unnest(string_to_array(u.keys, chr(2))), CASE WHEN u.d = ANY (mine) THEN 0 WHEN is_offered_1(u.d) THEN 1 ELSE -u.d END, u.n
+      FROM unnest(ns, ds, wanted) u (n, d, keys);
       RETURN;
     END IF;
     INSERT INTO journal (n, seq, at, entries)
     SELECT u.n, 0, u.at, CASE WHEN s.stage = 1 THEN joined_1(u.entries, u.more) ELSE u.entries END
     FROM unnest(ns, ats, texts, starts) u (n, at, entries, more) JOIN sagas s ON s.n = u.n;
     INSERT INTO wants (key, place, n)
-    SELECT k.key, s.place, s.n FROM unnest(ns) u (n) JOIN sagas s ON s.n = u.n, unnest(s.keys) k (key);
+    SELECT unnest(s.keys), s.place, s.n FROM unnest(ns) u (n) JOIN sagas s ON s.n = u.n;
     PERFORM submit_contended_1(u.n, u.id, u.d, string_to_array(u.keys, chr(2)), nullif(u.deadline, -1), u.at, u.entries, u.more,
       CASE WHEN u.d = ANY (mine) THEN me END)
     FROM unnest(ns, ids, ds, wanted, deadlines, ats, texts, starts) WITH ORDINALITY u (n, id, d, keys, deadline, at, entries, more, i)
-    WHERE u.i = ANY (contended) AND NOT (has_tombstones AND EXISTS (SELECT FROM tombstones t WHERE t.id = u.id));
+    WHERE u.i = ANY (contended) AND (NOT has_tombstones OR (SELECT true FROM tombstones t WHERE t.id = u.id LIMIT 1) IS NULL);
     SELECT array_agg(s.token ORDER BY u.i) INTO started
     FROM unnest(ns) WITH ORDINALITY u (n, i) LEFT JOIN sagas s ON s.n = u.n;
   END $$;
@@ -108,8 +107,8 @@ export const submits = `
     FROM (
       SELECT *, coalesce(i = chosen, false) AS go
       FROM unnest(ns, ids, ds, deadlines, ats) WITH ORDINALITY v (n, id, d, deadline, at, i)
-    ) u WHERE NOT EXISTS (SELECT FROM tombstones t WHERE t.id = u.id)
-    ON CONFLICT DO NOTHING;
+    ) u WHERE (SELECT true FROM tombstones t WHERE t.id = u.id LIMIT 1) IS NULL
+      AND (SELECT true FROM sagas s WHERE s.id = u.id LIMIT 1) IS NULL;
     INSERT INTO journal (n, seq, at, entries)
     SELECT u.n, 0, u.at, CASE WHEN s.stage = 1 THEN joined_1(u.entries, u.more) ELSE u.entries END
     FROM unnest(ns, ats, texts, starts) u (n, at, entries, more) JOIN sagas s ON s.n = u.n;

@@ -13,7 +13,7 @@ export const summaries = `
   CREATE FUNCTION count_end_1(to_status integer, change integer) RETURNS void LANGUAGE sql AS $$
     INSERT INTO ends VALUES (CASE to_status WHEN 3 THEN change ELSE 0 END, CASE to_status WHEN 3 THEN 0 ELSE change END) $$;
 
-  /* The usual end: held by keys, neither stuck nor late. Gives those that it was not. */
+  /* The usual end: it held, and is neither stuck nor late. Gives those that it was not. */
   CREATE FUNCTION end_holders_1(ns bigint[], statuses integer[], ats bigint[], OUT others bigint[], OUT woke boolean)
   LANGUAGE plpgsql AS $$
   DECLARE
@@ -24,14 +24,14 @@ export const summaries = `
     WITH done AS (
       UPDATE sagas s SET status = e.status, stage = 2, stuck = false, late = false, ended_at = e.at, owner = NULL, due = NULL,
         deadline = NULL
-      FROM unnest(ns, statuses, ats) e (n, status, at) WHERE s.n = e.n AND s.stage = 1 AND s.keys IS NOT NULL
-      RETURNING s.n, s.status, s.keys
+      FROM unnest(ns, statuses, ats) e (n, status, at) WHERE s.n = e.n AND s.stage + 0 = 1
+      RETURNING s.n, s.status, s.keys, s.place
     ), gone AS (
-      DELETE FROM wants w USING (SELECT n, unnest(keys) AS key FROM done) d
-      WHERE w.key = d.key AND w.place = 0 AND w.n = d.n RETURNING w.key, w.n
+      DELETE FROM wants w USING (SELECT n, place, unnest(keys) AS key FROM done) d
+      WHERE w.key = d.key AND w.place = d.place AND w.n = d.n RETURNING w.key, w.n
     )
     SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM done WHERE status = 3),
-      (SELECT array_agg(g.key) FROM gone g WHERE EXISTS (SELECT FROM wants w WHERE w.key = g.key AND w.n <> g.n))
+      (SELECT array_agg(g.key) FROM gone g WHERE (SELECT true FROM wants w WHERE w.key = g.key AND w.n <> g.n LIMIT 1))
     INTO many, good, freed;
     IF many > 0 THEN INSERT INTO ends VALUES (good, many - good); END IF;
     IF freed IS NOT NULL THEN PERFORM released_1(freed); END IF;
