@@ -117,7 +117,8 @@ export function parametersOf(batch: Batch, d: Interned): unknown[] {
     ...sums.parameters,
     json(prunes.map(({ n, inputHash }) => [n, inputHash])),
     ...submitsOf(submits, d),
-    json(claims.map(({ worker, limit }) => [worker, limit])),
+    claims.length === 0 ? null : claims.map(({ worker }) => worker).join(itemEnd),
+    claims.length === 0 ? null : numbers(claims.map(({ limit }) => limit)),
   ]
 }
 

@@ -37,7 +37,7 @@ export class Flusher {
     woke: () => void,
   ) {
     const name = quoted(schema)
-    const places = Array.from({ length: 30 }, (_, i) => `$${i + 1}`).join()
+    const places = Array.from({ length: 31 }, (_, i) => `$${i + 1}`).join()
     this.#text = `SELECT * FROM ${name}.flush_1(${places})`
     this.#fence = `SELECT ${name}.fence_1($1)`
     this.#definitions = definitions

@@ -5,6 +5,8 @@
  * - Called under the line only (see flush.ts), so nobody else changes what they look at; but a saga submitted inside of a user's
  *   transaction can appear at any time. It is awake, reserves, and has the place of one that nobody has looked at yet.
  * - A claim or a submit first tries the usual cases, set by set (claims.ts, submits.ts); these functions are for the others.
+ * - Nearly all functions are in plpgsql, also where one expression says it all: it keeps their plans, while a function in SQL that
+ *   cannot be inlined is planned again at each call, which takes ten times as long as running it.
  * - The budget is a setting local to the transaction: the one variable that functions of different depth can share.
  */
 export const admission = `
@@ -19,26 +21,36 @@ export const admission = `
     PERFORM set_config('backstep.budget', (budget_1() - amount)::text, true);
   END $$;
 
-  CREATE FUNCTION is_offered_1(def integer) RETURNS boolean LANGUAGE sql STABLE AS
-    $$ SELECT coalesce((SELECT offered FROM definitions WHERE d = def), false) $$;
+  CREATE FUNCTION is_offered_1(def integer) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+  BEGIN
+    RETURN coalesce((SELECT offered FROM definitions WHERE d = def), false);
+  END $$;
 
   /* Holds, and is stuck or blocked. */
-  CREATE FUNCTION is_bad_1(saga bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (SELECT FROM sagas s JOIN definitions f ON f.d = s.d
-      WHERE s.n = saga AND s.stage = 1 AND (s.stuck OR NOT f.offered)) $$;
+  CREATE FUNCTION is_bad_1(saga bigint) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+  BEGIN
+    RETURN EXISTS (SELECT FROM sagas s JOIN definitions f ON f.d = s.d
+      WHERE s.n = saga AND s.stage = 1 AND (s.stuck OR NOT f.offered));
+  END $$;
 
   /* Whether the sagas noted at this place are known not to reserve. */
-  CREATE FUNCTION stands_1(noted bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN noted < 0 THEN NOT is_offered_1((-noted)::integer) ELSE noted > 1 AND is_bad_1(noted - 1) END $$;
+  CREATE FUNCTION stands_1(noted bigint) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+  BEGIN
+    RETURN CASE WHEN noted < 0 THEN NOT is_offered_1((-noted)::integer) ELSE noted > 1 AND is_bad_1(noted - 1) END;
+  END $$;
 
-  CREATE FUNCTION place_of_1(def integer, wanted text[]) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN NOT is_offered_1(def) THEN -def::bigint ELSE coalesce((
+  CREATE FUNCTION place_of_1(def integer, wanted text[]) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+  BEGIN
+    RETURN CASE WHEN NOT is_offered_1(def) THEN -def::bigint ELSE coalesce((
       SELECT w.n + 1 FROM unnest(wanted) WITH ORDINALITY k (key, i)
       JOIN wants w ON w.key = k.key AND w.place = 0
-      WHERE is_bad_1(w.n) ORDER BY k.i LIMIT 1), 1) END $$;
+      WHERE is_bad_1(w.n) ORDER BY k.i LIMIT 1), 1) END;
+  END $$;
 
-  CREATE FUNCTION ripple_1(why bigint, line_of text) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO ripples (cause, after, key) VALUES (why, 0, line_of) ON CONFLICT (cause, key) DO UPDATE SET after = 0 $$;
+  CREATE FUNCTION ripple_1(why bigint, line_of text) RETURNS void LANGUAGE plpgsql AS $$
+  BEGIN
+    INSERT INTO ripples (cause, after, key) VALUES (why, 0, line_of) ON CONFLICT (cause, key) DO UPDATE SET after = 0;
+  END $$;
 
   CREATE FUNCTION move_1(saga bigint, new_place bigint) RETURNS void LANGUAGE plpgsql AS $$
   DECLARE
@@ -57,8 +69,10 @@ export const admission = `
     PERFORM ripple_1(1, k) FROM sagas, unnest(keys) k WHERE n = saga;
   END $$;
 
-  CREATE FUNCTION wake_1(saga bigint) RETURNS void LANGUAGE sql AS
-    $$ UPDATE sagas SET awake = true WHERE n = saga AND stage = 0 AND keys IS NOT NULL AND NOT awake $$;
+  CREATE FUNCTION wake_1(saga bigint) RETURNS void LANGUAGE plpgsql AS $$
+  BEGIN
+    UPDATE sagas SET awake = true WHERE n = saga AND stage = 0 AND keys IS NOT NULL AND NOT awake;
+  END $$;
 
   /* Looks at the rows of one place in order, until one reserves or reaches best. Null: the budget is spent. */
   CREATE FUNCTION walk_1(line_of text, at_place bigint, first bigint, best bigint) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -220,22 +234,30 @@ export const admission = `
   END $$;
 
   /* The first waiting saga whose definition is offered (exclusive: of those without keys); null: none. */
-  CREATE FUNCTION first_waiting_1(exclusive boolean) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT min(x.n) FROM definitions f CROSS JOIN LATERAL (
+  CREATE FUNCTION first_waiting_1(exclusive boolean) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+  BEGIN
+    RETURN (SELECT min(x.n) FROM definitions f CROSS JOIN LATERAL (
       (SELECT n FROM sagas WHERE stage = 0 AND keys IS NULL AND d = f.d ORDER BY n LIMIT 1)
       UNION ALL
       (SELECT n FROM sagas WHERE NOT exclusive AND stage = 0 AND keys IS NOT NULL AND d = f.d ORDER BY n LIMIT 1)
-    ) x WHERE f.offered $$;
+    ) x WHERE f.offered);
+  END $$;
 
-  CREATE FUNCTION has_bad_holder_1() RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (SELECT FROM sagas WHERE stuck AND stage = 1)
-      OR EXISTS (SELECT FROM definitions f WHERE NOT f.offered AND EXISTS (SELECT FROM sagas s WHERE s.stage = 1 AND s.d = f.d)) $$;
+  CREATE FUNCTION has_bad_holder_1() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+  BEGIN
+    RETURN EXISTS (SELECT FROM sagas WHERE stuck AND stage = 1)
+      OR EXISTS (SELECT FROM definitions f WHERE NOT f.offered AND EXISTS (SELECT FROM sagas s WHERE s.stage = 1 AND s.d = f.d));
+  END $$;
 
-  CREATE FUNCTION held_alone_1() RETURNS boolean LANGUAGE sql STABLE AS
-    $$ SELECT EXISTS (SELECT FROM sagas WHERE stage = 1 AND keys IS NULL) $$;
+  CREATE FUNCTION held_alone_1() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+  BEGIN
+    RETURN EXISTS (SELECT FROM sagas WHERE stage = 1 AND keys IS NULL);
+  END $$;
 
-  CREATE FUNCTION held_1() RETURNS boolean LANGUAGE sql STABLE AS
-    $$ SELECT EXISTS (SELECT FROM sagas WHERE stage = 1) $$;
+  CREATE FUNCTION held_1() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+  BEGIN
+    RETURN EXISTS (SELECT FROM sagas WHERE stage = 1);
+  END $$;
 
   /* No saga with keys may start at or above this number, because of one without. */
   CREATE FUNCTION barrier_1() RETURNS bigint LANGUAGE plpgsql AS $$

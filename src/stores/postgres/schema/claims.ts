@@ -9,16 +9,19 @@
  */
 export const claims = `
   /* ms until something is due; null: nothing. */
-  CREATE FUNCTION next_due_1(ds integer[], now bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN min(x.due) > now THEN min(x.due) - now WHEN min(x.due) IS NOT NULL THEN 0 END FROM unnest(ds) o (def) CROSS JOIN LATERAL (
+  CREATE FUNCTION next_due_1(ds integer[], now bigint) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+  BEGIN
+    RETURN (SELECT CASE WHEN min(x.due) > now THEN min(x.due) - now WHEN min(x.due) IS NOT NULL THEN 0 END FROM unnest(ds) o (def) CROSS JOIN LATERAL (
       (SELECT due FROM sagas WHERE stage = 1 AND d = o.def AND owner IS NULL ORDER BY due LIMIT 1)
       UNION ALL
       (SELECT deadline FROM sagas WHERE stage = 0 AND deadline IS NOT NULL AND d = o.def AND owner IS NULL ORDER BY deadline LIMIT 1)
-    ) x $$;
+    ) x);
+  END $$;
 
   /* What there is for a worker. */
   CREATE FUNCTION look_1(me bigint, ds integer[], now bigint, OUT noticed boolean, OUT ripples boolean, OUT parked boolean,
-    OUT orphans boolean, OUT overdue boolean, OUT waits boolean) LANGUAGE sql STABLE AS $$
+    OUT orphans boolean, OUT overdue boolean, OUT waits boolean) LANGUAGE plpgsql STABLE AS $$
+  BEGIN
     SELECT
       (SELECT true FROM notices WHERE w = me LIMIT 1),
       (SELECT true FROM ripples LIMIT 1),
@@ -30,18 +33,22 @@ export const claims = `
       bool_or(CASE WHEN (SELECT true FROM sagas WHERE awake AND d = def LIMIT 1) THEN true
         WHEN (SELECT true FROM sagas WHERE stage = 0 AND keys IS NULL AND d = def LIMIT 1) THEN
           (SELECT true FROM sagas WHERE stage = 1 LIMIT 1) IS NULL END)
-    FROM unnest(ds) def $$;
+    INTO noticed, ripples, parked, orphans, overdue, waits FROM unnest(ds) def;
+  END $$;
 
   /* A saga with its journal, as rows.ts reads it. */
-  CREATE FUNCTION saga_1(saga bigint) RETURNS json LANGUAGE sql STABLE AS $$
-    SELECT json_build_array(s.n, s.id, s.d, s.status, s.stage, s.stuck, s.late, s.token, s.submitted_at, s.ended_at, s.due,
+  CREATE FUNCTION saga_1(saga bigint) RETURNS json LANGUAGE plpgsql STABLE AS $$
+  BEGIN
+    RETURN (SELECT json_build_array(s.n, s.id, s.d, s.status, s.stage, s.stuck, s.late, s.token, s.submitted_at, s.ended_at, s.due,
       (SELECT json_agg(json_build_array(j.seq, j.at, j.entries) ORDER BY j.seq) FROM journal j WHERE j.n = s.n))
-    FROM sagas s WHERE s.n = saga $$;
+    FROM sagas s WHERE s.n = saga);
+  END $$;
 
-  CREATE FUNCTION claimed_1(taken bigint[], noticed bigint[], due_in bigint) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT json_build_object('sagas', coalesce((
-        SELECT json_agg(saga_1(u.n) ORDER BY u.i) FROM unnest(taken) WITH ORDINALITY u (n, i)), '[]'),
-      'noticed', coalesce(to_json(noticed), '[]'), 'dueIn', due_in)::text $$;
+  CREATE FUNCTION claimed_1(taken bigint[], noticed bigint[], due_in bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
+  BEGIN
+    RETURN '{"sagas":' || coalesce((SELECT json_agg(saga_1(u.n) ORDER BY u.i)::text FROM unnest(taken) WITH ORDINALITY u (n, i)), '[]')
+      || ',"noticed":[' || coalesce(array_to_string(noticed, ','), '') || '],"dueIn":' || coalesce(due_in::text, 'null') || '}';
+  END $$;
 
   /* The answer to a claim for which there is nothing; null: there may be something, stand in the line. */
   CREATE FUNCTION idle_1(name text, most integer) RETURNS text LANGUAGE plpgsql AS $$
@@ -54,33 +61,57 @@ export const claims = `
     SELECT w, ARRAY(SELECT o.d FROM offers o WHERE o.w = k.w) INTO me, ds FROM workers k
     WHERE worker = name AND NOT dead AND lease_until > now;
     IF NOT FOUND OR EXISTS (SELECT FROM workers WHERE NOT dead AND lease_until <= now) THEN RETURN NULL; END IF;
-    SELECT * INTO seen FROM look_1(me, ds, now);
+    seen := look_1(me, ds, now);
     IF seen.noticed OR (most > 0 AND (seen.ripples OR seen.parked OR seen.orphans OR seen.overdue OR seen.waits)) THEN
       RETURN NULL;
     END IF;
     RETURN claimed_1(NULL, NULL, next_due_1(ds, now));
   END $$;
 
-  CREATE FUNCTION take_parked_1(me bigint, ds integer[], most integer, now bigint) RETURNS bigint[] LANGUAGE sql AS $$
+  CREATE FUNCTION idle_all_1(names text[], most integer[]) RETURNS text LANGUAGE plpgsql AS $$
+  DECLARE
+    answers text;
+  BEGIN
+    FOR i IN 1..cardinality(names) LOOP
+      answers := coalesce(answers || ',', '[') || idle_1(names[i], most[i]);
+      IF answers IS NULL THEN RETURN NULL; END IF;
+    END LOOP;
+    RETURN answers || ']';
+  END $$;
+
+  CREATE FUNCTION take_parked_1(me bigint, ds integer[], most integer, now bigint) RETURNS bigint[] LANGUAGE plpgsql AS $$
+  DECLARE
+    taken bigint[];
+  BEGIN
     WITH c AS (
       SELECT x.n FROM unnest(ds) WITH ORDINALITY o (def, i) CROSS JOIN LATERAL (
         SELECT n, due FROM sagas WHERE stage = 1 AND d = o.def AND owner IS NULL AND due <= now ORDER BY due LIMIT most) x
       ORDER BY o.i, x.due LIMIT most
     ), up AS (
       UPDATE sagas s SET owner = me, due = NULL, token = nextval('tokens') FROM c WHERE s.n = c.n RETURNING s.n
-    ) SELECT array_agg(n) FROM up $$;
+    ) SELECT array_agg(n) INTO taken FROM up;
+    RETURN taken;
+  END $$;
 
-  CREATE FUNCTION take_orphans_1(me bigint, ds integer[], most integer) RETURNS bigint[] LANGUAGE sql AS $$
+  CREATE FUNCTION take_orphans_1(me bigint, ds integer[], most integer) RETURNS bigint[] LANGUAGE plpgsql AS $$
+  DECLARE
+    taken bigint[];
+  BEGIN
     WITH c AS (
       SELECT x.n FROM workers k CROSS JOIN unnest(ds) WITH ORDINALITY o (def, i) CROSS JOIN LATERAL (
         SELECT n FROM sagas WHERE stage = 1 AND d = o.def AND owner = k.w LIMIT most) x
       WHERE k.dead ORDER BY k.w, o.i LIMIT most
     ), up AS (
       UPDATE sagas s SET owner = me, due = NULL, token = nextval('tokens') FROM c WHERE s.n = c.n RETURNING s.n
-    ) SELECT array_agg(n) FROM up $$;
+    ) SELECT array_agg(n) INTO taken FROM up;
+    RETURN taken;
+  END $$;
 
   /* To be ended: they do not hold. */
-  CREATE FUNCTION take_overdue_1(me bigint, ds integer[], most integer, now bigint) RETURNS bigint[] LANGUAGE sql AS $$
+  CREATE FUNCTION take_overdue_1(me bigint, ds integer[], most integer, now bigint) RETURNS bigint[] LANGUAGE plpgsql AS $$
+  DECLARE
+    taken bigint[];
+  BEGIN
     WITH c AS (
       SELECT x.n FROM unnest(ds) WITH ORDINALITY o (def, i) CROSS JOIN LATERAL (
         SELECT n, deadline FROM sagas WHERE stage = 0 AND deadline IS NOT NULL AND d = o.def AND deadline <= now AND owner IS NULL
@@ -88,7 +119,9 @@ export const claims = `
       ORDER BY o.i, x.deadline LIMIT most
     ), up AS (
       UPDATE sagas s SET owner = me, token = nextval('tokens') FROM c WHERE s.n = c.n RETURNING s.n
-    ) SELECT array_agg(n) FROM up $$;
+    ) SELECT array_agg(n) INTO taken FROM up;
+    RETURN taken;
+  END $$;
 
   /* It may start: it holds from now on. */
   CREATE FUNCTION start_1(saga bigint, me bigint) RETURNS void LANGUAGE plpgsql AS $$
@@ -112,7 +145,10 @@ export const claims = `
       ORDER BY s.n LIMIT most) x
     ORDER BY x.n LIMIT most $$;
 
-  CREATE FUNCTION start_firsts_1(me bigint, ds integer[], below bigint, now bigint, most integer) RETURNS bigint[] LANGUAGE sql AS $$
+  CREATE FUNCTION start_firsts_1(me bigint, ds integer[], below bigint, now bigint, most integer) RETURNS bigint[] LANGUAGE plpgsql AS $$
+  DECLARE
+    taken bigint[];
+  BEGIN
     WITH c AS MATERIALIZED (
       SELECT n, place, keys FROM awake_1(ds, 0, below, now, most) WHERE NOT stuck AND place = 1
     ), k AS MATERIALIZED (
@@ -130,7 +166,9 @@ export const claims = `
       UPDATE sagas s SET owner = me, due = NULL, token = nextval('tokens'), status = CASE s.status WHEN 0 THEN 1 ELSE s.status END,
         stage = 1, awake = false, place = 0
       FROM ok WHERE s.n = ok.n RETURNING s.n
-    ) SELECT array_agg(n ORDER BY n) FROM up $$;
+    ) SELECT array_agg(n ORDER BY n) INTO taken FROM up;
+    RETURN taken;
+  END $$;
 
   /* more: not all could be judged, ask again. */
   CREATE FUNCTION start_waiting_1(me bigint, ds integer[], most integer, now bigint, OUT taken bigint[], OUT more boolean)
@@ -197,10 +235,14 @@ export const claims = `
     now := clock_1();
     SELECT * INTO me FROM workers WHERE worker = name;
     IF NOT FOUND OR me.dead THEN RETURN '"superseded"'; END IF;
-    PERFORM set_config('backstep.budget', '500', true);
-    IF EXISTS (SELECT FROM ripples) THEN more := settle_1(); ELSE more := false; END IF;
+    IF budget_1() < 500 THEN PERFORM set_config('backstep.budget', '500', true); END IF;
     ds := ARRAY(SELECT d FROM offers WHERE w = me.w ORDER BY d);
-    SELECT * INTO seen FROM look_1(me.w, ds, now);
+    more := false;
+    seen := look_1(me.w, ds, now);
+    IF seen.ripples THEN
+      more := settle_1();
+      seen := look_1(me.w, ds, now);
+    END IF;
     IF seen.noticed THEN
       WITH gone AS (DELETE FROM notices WHERE w = me.w RETURNING n) SELECT array_agg(n) INTO noticed FROM gone;
     END IF;

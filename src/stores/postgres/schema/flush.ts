@@ -60,14 +60,16 @@ export const flush = `
 
   /* Appends where the saga's token is this one and the chunk is the next. */
   CREATE FUNCTION add_1(ns bigint[], tokens bigint[], seqs integer[], ats bigint[], texts text[], own bigint[], OUT landed bigint[])
-  LANGUAGE sql AS $$
+  LANGUAGE plpgsql AS $$
+  BEGIN
     WITH new AS (
       INSERT INTO journal (n, seq, at, entries)
       SELECT a.n, a.seq, a.at, a.entries FROM unnest(ns, tokens, seqs, ats, texts) a (n, token, seq, at, entries)
       WHERE (SELECT a.token = 0 OR s.token = a.token AND (own IS NULL OR s.owner = ANY (own)) FROM sagas s WHERE s.n = a.n)
         AND (SELECT j.seq FROM journal j WHERE j.n = a.n ORDER BY j.seq DESC LIMIT 1) = a.seq - 1
       RETURNING n
-    ) SELECT array_agg(n) FROM new $$;
+    ) SELECT array_agg(n) INTO landed FROM new;
+  END $$;
 
   /* Overwrites last chunks, whose rows are locked already. One element: [n, token, seq, at, entries]. */
   CREATE FUNCTION replace_1(chunks json, own bigint[], OUT landed bigint[]) LANGUAGE sql AS $$
@@ -100,7 +102,7 @@ export const flush = `
     sums text, prunes text,
     s_id text, s_d integer[], s_keys text, s_deadline bigint[], s_at bigint[], s_entries text, s_start text,
     r_end integer[], r_alone boolean[], r_starter text, s_alike integer[], specials text,
-    claims text,
+    c_worker text, c_most integer[],
     OUT o_desk text, OUT o_appends text, OUT o_replaced text, OUT o_prunes text,
     OUT o_ns text, OUT o_tokens text, OUT o_taken text, OUT o_claims text, OUT o_woke boolean
   ) LANGUAGE plpgsql
@@ -125,18 +127,19 @@ export const flush = `
     tokens bigint[] := '{}';
     low integer := 1;
     high integer;
-    answers json;
+    claimers text[];
+    in_line boolean;
   BEGIN
     o_woke := false;
     IF current_setting('transaction_isolation') <> 'read committed' THEN
       RAISE EXCEPTION 'backstep needs the isolation level read committed, this connection has %', current_setting('transaction_isolation')
         USING ERRCODE = 'BK002';
     END IF;
-    IF claims IS NOT NULL AND num_nonnulls(desk, a_n, replaced, prunes, s_id) = 0 THEN
-      SELECT json_agg(idle_1(c->>0, (c->>1)::integer)::json) INTO answers FROM json_array_elements(claims::json) c;
-      IF NOT EXISTS (SELECT FROM json_array_elements(answers) c WHERE json_typeof(c) = 'null') THEN
-        o_claims := answers;
-        RETURN;
+    IF c_worker IS NOT NULL THEN
+      claimers := string_to_array(c_worker, chr(10));
+      IF num_nonnulls(desk, a_n, replaced, prunes, s_id) = 0 THEN
+        o_claims := idle_all_1(claimers, c_most);
+        IF o_claims IS NOT NULL THEN RETURN; END IF;
       END IF;
     END IF;
     IF current_setting('synchronous_commit') = 'off' THEN PERFORM set_config('synchronous_commit', 'on', true); END IF;
@@ -169,13 +172,12 @@ export const flush = `
       END IF;
     END IF;
 
-    IF num_nonnulls(desk, facts, left_over, e_n, f_n, sums, prunes, s_id) = 0 THEN
-      IF claims IS NOT NULL THEN
-        SELECT json_agg(idle_1(c->>0, (c->>1)::integer)::json) INTO answers FROM json_array_elements(claims::json) c;
-        IF EXISTS (SELECT FROM json_array_elements(answers) c WHERE json_typeof(c) = 'null') THEN answers := NULL; END IF;
-      END IF;
+    in_line := num_nonnulls(desk, facts, left_over, e_n, f_n, sums, prunes, s_id) > 0;
+    IF NOT in_line AND claimers IS NOT NULL THEN
+      o_claims := idle_all_1(claimers, c_most);
+      in_line := o_claims IS NULL;
     END IF;
-    IF num_nonnulls(desk, facts, left_over, e_n, f_n, sums, prunes, s_id) > 0 OR (claims IS NOT NULL AND answers IS NULL) THEN
+    IF in_line THEN
       PERFORM FROM line FOR UPDATE;
       PERFORM set_config('backstep.budget', '500', true);
     END IF;
@@ -265,11 +267,11 @@ export const flush = `
       o_tokens := array_to_string(tokens, ',', '-1');
     END IF;
 
-    IF claims IS NOT NULL THEN
-      IF answers IS NULL THEN
-        SELECT json_agg(claim_1(c->>0, (c->>1)::integer)::json) INTO answers FROM json_array_elements(claims::json) c;
-      END IF;
-      o_claims := answers;
+    IF in_line AND claimers IS NOT NULL THEN
+      FOR i IN 1..cardinality(claimers) LOOP
+        o_claims := coalesce(o_claims || ',', '[') || claim_1(claimers[i], c_most[i]);
+      END LOOP;
+      o_claims := o_claims || ']';
     END IF;
   END $$;
 

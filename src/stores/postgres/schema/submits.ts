@@ -15,9 +15,11 @@ export const submits = `
     $$ SELECT CASE WHEN more = '[]' THEN entries ELSE left(entries, -1) || ',' || substr(more, 2) END $$;
 
   /* The worker that may start sagas, if it is alive, and what it offers. */
-  CREATE FUNCTION starter_1(name text, OUT me bigint, OUT offered integer[]) LANGUAGE sql STABLE AS $$
-    SELECT w, ARRAY(SELECT o.d FROM offers o WHERE o.w = k.w) FROM workers k
-    WHERE worker = name AND NOT dead AND lease_until > (extract(epoch FROM clock_timestamp()) * 1000)::bigint $$;
+  CREATE FUNCTION starter_1(name text, OUT me bigint, OUT offered integer[]) LANGUAGE plpgsql AS $$
+  BEGIN
+    SELECT w, ARRAY(SELECT o.d FROM offers o WHERE o.w = k.w) INTO me, offered FROM workers k
+    WHERE worker = name AND NOT dead AND lease_until > clock_1();
+  END $$;
 
   /* With keys that stand in lines: judged one by one. */
   CREATE FUNCTION submit_contended_1(saga bigint, id text, def integer, wanted text[], due_by bigint, at bigint,
@@ -94,21 +96,32 @@ export const submits = `
     me bigint;
     mine integer[];
     chosen integer;
+    stored bigint;
   BEGIN
     SELECT array_agg(nextval('numbers')) INTO ns FROM generate_series(1, cardinality(ids));
     IF starter <> '' AND NOT held_1() AND first_waiting_1(false) IS NULL THEN
       SELECT * INTO me, mine FROM starter_1(starter);
-      SELECT min(i) INTO chosen FROM unnest(ds) WITH ORDINALITY u (d, i) WHERE is_offered_1(d);
+      chosen := 1;
+      WHILE NOT is_offered_1(ds[chosen]) LOOP chosen := chosen + 1; END LOOP;
       IF NOT coalesce(ds[chosen] = ANY (mine), false) THEN chosen := NULL; END IF;
     END IF;
-    INSERT INTO sagas (n, id, d, status, stage, awake, token, submitted_at, owner, deadline)
-    SELECT u.n, u.id, u.d, u.go::integer, u.go::integer, false, CASE WHEN u.go THEN nextval('tokens') ELSE 0 END, u.at,
+    WITH new AS (
+      INSERT INTO sagas (n, id, d, status, stage, awake, token, submitted_at, owner, deadline)
+      SELECT u.n, u.id, u.d, u.go::integer, u.go::integer, false, CASE WHEN u.go THEN nextval('tokens') ELSE 0 END, u.at,
       CASE WHEN u.go THEN me END, nullif(u.deadline, -1)
     FROM (
       SELECT *, coalesce(i = chosen, false) AS go
       FROM unnest(ns, ids, ds, deadlines, ats) WITH ORDINALITY v (n, id, d, deadline, at, i)
     ) u WHERE (SELECT true FROM tombstones t WHERE t.id = u.id LIMIT 1) IS NULL
-      AND (SELECT true FROM sagas s WHERE s.id = u.id LIMIT 1) IS NULL;
+      AND (SELECT true FROM sagas s WHERE s.id = u.id LIMIT 1) IS NULL
+      RETURNING token
+    ) SELECT count(*), array_agg(token) INTO stored, started FROM new;
+    IF stored = cardinality(ids) THEN
+      INSERT INTO journal (n, seq, at, entries)
+      SELECT u.n, 0, u.at, CASE WHEN u.i = chosen THEN joined_1(u.entries, u.more) ELSE u.entries END
+      FROM unnest(ns, ats, texts, starts) WITH ORDINALITY u (n, at, entries, more, i);
+      RETURN;
+    END IF;
     INSERT INTO journal (n, seq, at, entries)
     SELECT u.n, 0, u.at, CASE WHEN s.stage = 1 THEN joined_1(u.entries, u.more) ELSE u.entries END
     FROM unnest(ns, ats, texts, starts) u (n, at, entries, more) JOIN sagas s ON s.n = u.n;
@@ -117,8 +130,10 @@ export const submits = `
   END $$;
 
   /* The sagas that took these ids before: number, token, owner, and the first chunk, by which the sender knows his own. */
-  CREATE FUNCTION taken_1(ids text[], ns bigint[]) RETURNS text LANGUAGE sql STABLE AS $$
-    SELECT json_agg(json_build_array(u.i, s.n, s.token, k.worker, j.at, j.entries))::text
+  CREATE FUNCTION taken_1(ids text[], ns bigint[]) RETURNS text LANGUAGE plpgsql STABLE AS $$
+  BEGIN
+    RETURN (SELECT json_agg(json_build_array(u.i, s.n, s.token, k.worker, j.at, j.entries))::text
     FROM unnest(ids, ns) WITH ORDINALITY u (id, n, i) JOIN sagas s ON s.id = u.id AND s.n <> u.n
-    JOIN journal j ON j.n = s.n AND j.seq = 0 LEFT JOIN workers k ON k.w = s.owner $$;
+    JOIN journal j ON j.n = s.n AND j.seq = 0 LEFT JOIN workers k ON k.w = s.owner);
+  END $$;
 `

@@ -10,8 +10,10 @@ export const summaries = `
   CREATE FUNCTION due_1(due_in bigint) RETURNS bigint LANGUAGE sql VOLATILE AS
     $$ SELECT least(clock_1()::numeric + due_in, 9007199254740991)::bigint $$;
 
-  CREATE FUNCTION count_end_1(to_status integer, change integer) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO ends VALUES (CASE to_status WHEN 3 THEN change ELSE 0 END, CASE to_status WHEN 3 THEN 0 ELSE change END) $$;
+  CREATE FUNCTION count_end_1(to_status integer, change integer) RETURNS void LANGUAGE plpgsql AS $$
+  BEGIN
+    INSERT INTO ends VALUES (CASE to_status WHEN 3 THEN change ELSE 0 END, CASE to_status WHEN 3 THEN 0 ELSE change END);
+  END $$;
 
   /* The usual end: it held, and is neither stuck nor late. Gives those that it was not. */
   CREATE FUNCTION end_holders_1(ns bigint[], statuses integer[], ats bigint[], OUT others bigint[], OUT woke boolean)

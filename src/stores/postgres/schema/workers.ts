@@ -23,9 +23,11 @@ export const workers = `
   END $$;
 
   /* A dead worker that owns nothing any more need not be remembered. */
-  CREATE FUNCTION forget_the_empty_1() RETURNS void LANGUAGE sql AS $$
+  CREATE FUNCTION forget_the_empty_1() RETURNS void LANGUAGE plpgsql AS $$
+  BEGIN
     DELETE FROM workers k WHERE k.dead AND NOT EXISTS (
-      SELECT FROM definitions f JOIN sagas s ON s.stage = 1 AND s.d = f.d AND s.owner = k.w) $$;
+      SELECT FROM definitions f JOIN sagas s ON s.stage = 1 AND s.d = f.d AND s.owner = k.w);
+  END $$;
 
   CREATE FUNCTION bury_1(gone bigint[]) RETURNS void LANGUAGE plpgsql AS $$
   BEGIN
@@ -43,6 +45,7 @@ export const workers = `
     gone bigint[];
     silent bigint[];
   BEGIN
+    IF NOT EXISTS (SELECT FROM workers WHERE NOT dead AND lease_until <= clock_1()) THEN RETURN; END IF;
     SELECT array_agg(s) INTO silent FROM (
       SELECT x.s FROM sessions x
       WHERE x.s IN (SELECT k.s FROM workers k WHERE NOT k.dead AND k.lease_until <= clock_1())
