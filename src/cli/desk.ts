@@ -8,6 +8,7 @@
 import { statSync } from 'node:fs'
 import { Orchestrator } from '../index.js'
 import { systemClock, type Timer } from '../runtime/clock.js'
+import { withoutPassword } from '../simulation/index.js'
 import { Interrupted, NoStoreError, type Signal, UsageError } from './failure.js'
 import { shellWord, type Terminal } from './terminal.js'
 
@@ -22,6 +23,8 @@ export interface Shared {
 /** Where a command works. */
 export interface Place {
   readonly address: string
+  /** The address without its password: the one to print. */
+  readonly shown: string
   /** For commands that it tells to type: ['--store', address], where that was given on the command line. */
   readonly storeOption: readonly string[]
   readonly terminal: Terminal
@@ -34,8 +37,8 @@ export interface Desk extends Place {
 
 export function placeOf({ store }: Shared, terminal: Terminal, signal: AbortSignal): Place {
   const address = store ?? (process.env['BACKSTEP_STORE'] || defaultStore)
-  const storeOption = store === undefined ? [] : ['--store', shellWord(store)]
-  return { address, storeOption, terminal, signal }
+  const storeOption = store === undefined ? [] : ['--store', shellWord(withoutPassword(store))]
+  return { address, shown: withoutPassword(address), storeOption, terminal, signal }
 }
 
 const howToName = 'name another with --store sqlite:FILE or BACKSTEP_STORE'
@@ -64,7 +67,7 @@ export function fileOf(address: string): string | undefined {
 /** Opens the store of a place, hands it to `use`, and closes it. */
 export async function atDesk<T>(place: Place, use: (desk: Desk) => Promise<T>): Promise<T> {
   fileOf(place.address)
-  const orchestrator = await Orchestrator.open(place.address, { work: false, log: false })
+  const orchestrator = await Orchestrator.open(place.address, { work: false, create: false, log: false })
   const close = () => orchestrator.close({ drain: 0 })
   // Whatever it still waits for is rejected; that the command was interrupted is said by `interruptible`.
   const closeSoon = () => void close().catch(() => {})

@@ -67,10 +67,10 @@ export function registerDoctor(program: Command): void {
 }
 
 async function examine(place: Place): Promise<Report> {
-  const store = place.address
+  const store = place.shown
   const checks: Check[] = []
   try {
-    const path = fileOf(store)
+    const path = fileOf(place.address)
     if (path !== undefined) checks.push(fileCheck(path))
     const found = await atDesk(place, (desk) => examineSagas(desk, checks, path))
     return { ok: checks.every(({ ok }) => ok), store, checks, ...found }
@@ -78,7 +78,7 @@ async function examine(place: Place): Promise<Report> {
     // A wrong address is wrong usage, and a bug is a bug; anything else is what the doctor was asked to find.
     const { code, message, hint } = tell(error)
     if (place.signal.aborted || code === 'UNEXPECTED' || exitCodeOf(error) !== 1) throw error
-    const name = checks.length === 0 ? 'file' : 'store'
+    const name = checks.length === 0 && place.address.startsWith('sqlite:') ? 'file' : 'store'
     checks.push({ name, ok: false, detail: message, ...(hint === undefined ? {} : { hint }) })
     return { ok: false, store, checks }
   }

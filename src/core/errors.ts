@@ -135,7 +135,8 @@ export class ClosedError extends BackstepError {
 
 /**
  * The store could not answer. Codes: `STORE_UNAVAILABLE` (the outcome is unknown), `STORE_NEWER`, `STORE_CORRUPT`,
- * `STORE_UNSAFE` (an engine that can lose commits), `STORE_MISSING` (no driver), `STORE_ADDRESS`.
+ * `STORE_UNSAFE` (an engine that can lose commits), `STORE_MISSING` (no driver), `STORE_ADDRESS`,
+ * and where only what is there was to be opened: `STORE_NOT_FOUND`, `STORE_OLDER`.
  */
 export class StoreError extends BackstepError {
   constructor(
@@ -146,6 +147,8 @@ export class StoreError extends BackstepError {
         | 'STORE_NEWER'
         | 'STORE_CORRUPT'
         | 'STORE_UNSAFE'
+        | 'STORE_NOT_FOUND'
+        | 'STORE_OLDER'
         | 'STORE_MISSING'
         | 'STORE_ADDRESS'
       hint: string

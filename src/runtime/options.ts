@@ -17,6 +17,8 @@ export interface OrchestratorOptions {
   readonly concurrency?: number
   /** `false`: submits and looks, but runs nothing. */
   readonly work?: boolean
+  /** `false`: a store that is not there yet, or has an older schema, is refused and left as it is. Default true. */
+  readonly create?: boolean
   /** Any logger of pino's shape; `false`: silent. Default: JSON lines on stderr. */
   readonly log?: Logger | false
   /** How long a call may take to say how it ended, once its signal was aborted. Default 2 s. */
@@ -29,12 +31,13 @@ export interface OrchestratorOptions {
   readonly clock?: Clock
 }
 
-const known = ['sagas', 'concurrency', 'work', 'log', 'grace', 'lease', 'onStuck', 'clock'] as const
+const known = ['sagas', 'concurrency', 'work', 'create', 'log', 'grace', 'lease', 'onStuck', 'clock'] as const
 
 export interface CheckedOptions {
   readonly sagas: readonly Definition[]
   readonly concurrency: number
   readonly work: boolean
+  readonly create: boolean
   readonly log: Logger | false | undefined
   readonly grace: number
   readonly lease: number | undefined
@@ -45,7 +48,17 @@ export interface CheckedOptions {
 /** Throws BadInputError, naming the option and the remedy. */
 export function checkOptions(options: OrchestratorOptions): CheckedOptions {
   checkNames(options, known, 'Orchestrator.open')
-  const { sagas = [], concurrency = 64, work = true, log, grace = 2_000, lease, onStuck, clock } = options
+  const {
+    sagas = [],
+    concurrency = 64,
+    work = true,
+    create = true,
+    log,
+    grace = 2_000,
+    lease,
+    onStuck,
+    clock,
+  } = options
   if (!Array.isArray(sagas)) throw bad('sagas is no array', 'pass the definitions: { sagas: [bookTrip] }')
   sagas.forEach((definition, index) => {
     if (!isDefinition(definition)) throw bad(`sagas[${index}] is no definition`, 'make it with saga(…)')
@@ -58,6 +71,8 @@ export function checkOptions(options: OrchestratorOptions): CheckedOptions {
   }
   if (typeof work !== 'boolean')
     throw bad('work is neither true nor false', 'use { work: false } to run nothing here')
+  if (typeof create !== 'boolean')
+    throw bad('create is neither true nor false', 'use { create: false } to open only what is there')
   if (log !== undefined && log !== false && typeof log?.info !== 'function') {
     throw bad('log is no logger', 'pass a logger of the shape of pino, or false for silence')
   }
@@ -69,6 +84,7 @@ export function checkOptions(options: OrchestratorOptions): CheckedOptions {
     sagas: sagas as readonly Definition[],
     concurrency,
     work,
+    create,
     log,
     grace: duration(grace, 'grace'),
     lease: leaseMs,

@@ -93,7 +93,7 @@ export class Orchestrator implements AsyncDisposable {
     const checked = checkOptions(options)
     const opened = typeof store === 'string' ? await storeAt(store) : store
     const logger = checked.log === false ? silent : guarded(checked.log ?? (await defaultLogger()))
-    await opened.open()
+    await opened.open({ create: checked.create })
     const orchestrator = new Orchestrator(opened, checked, logger)
     try {
       await orchestrator.#start(checked)

@@ -214,6 +214,11 @@ export interface Health {
   readonly problems: readonly string[]
 }
 
+export interface OpenOptions {
+  /** `false`: what is not there, or has an older schema, is refused (`STORE_NOT_FOUND`, `STORE_OLDER`) and left as it is. Default true. */
+  readonly create?: boolean
+}
+
 /** A transaction of the user's own: a `pg` client, or anything that can do the same. */
 export interface Queryable {
   query(sql: string, params: unknown[]): Promise<{ readonly rows: readonly unknown[] }>
@@ -229,7 +234,7 @@ export interface Store {
   /** How often an idle worker looks for what others submitted, ms. Default 200: seldom enough where looking is cheap. */
   readonly poll?: number
   /** Opens, migrates, refuses what is newer. Throws StoreError. */
-  open(): Promise<void>
+  open(options?: OpenOptions): Promise<void>
   apply(writes: readonly Write[]): Promise<readonly Result[]>
   /**
    * Writes a saga inside the user's transaction: it exists exactly if that commits. It never starts in it. `exists`: the id is taken,

@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
@@ -374,5 +375,27 @@ describe('speed by design', () => {
     }
     await store.close()
     expect(readFileSync(path).length / sagas).toBeLessThan(1_000)
+  })
+})
+
+describe('opening only what is there', () => {
+  it('refuses a missing file, and one without a store, and makes nothing', async () => {
+    const path = await newPath()
+    await expect(sqliteStore(path).open({ create: false })).rejects.toMatchObject({ code: 'STORE_NOT_FOUND' })
+    expect(existsSync(path)).toBe(false)
+    writeFileSync(path, '')
+    await expect(sqliteStore(path).open({ create: false })).rejects.toMatchObject({ code: 'STORE_NOT_FOUND' })
+    expect(statSync(path).size).toBe(0)
+  })
+
+  it('opens a present one', async () => {
+    const path = await newPath()
+    const store = sqliteStore(path)
+    await store.open()
+    await store.close()
+    const again = sqliteStore(path)
+    await again.open({ create: false })
+    expect((await again.health()).schema).toBe(migrations.length)
+    await again.close()
   })
 })

@@ -21,6 +21,9 @@ export const messageOf = (error: unknown): string => (error instanceof Error ? e
 /** The server says that nothing was done, because of somebody else: again, soon. 23505: he was first at an id, or at a chunk. */
 export const isInTheWay = (error: unknown): boolean => isSqlState(error, '40001', '40P01', '55P03', '23505')
 
+/** A pooler gave us a connection that does not know what was prepared, or where somebody else prepared it: nothing was done. */
+export const isUnprepared = (error: unknown): boolean => isSqlState(error, '26000', '42P05')
+
 /** This session was ended by a later connection of the same store, or was swept away: nothing was done. */
 export const isOutdated = (error: unknown): boolean => isSqlState(error, 'BK001')
 
@@ -52,13 +55,17 @@ export function toStoreError(address: string, error: unknown): StoreError {
       cause: error,
     })
   }
-  return new StoreError(text, { code: 'STORE_UNAVAILABLE', hint: hintFor(state), cause: error })
+  return new StoreError(text, {
+    code: 'STORE_UNAVAILABLE',
+    hint: hintFor(state, codeOf(error)),
+    cause: error,
+  })
 }
 
 const codeOf = (error: unknown): unknown =>
   error instanceof Error && 'code' in error ? error.code : undefined
 
-function hintFor(state: string): string {
+function hintFor(state: string, code: unknown): string {
   if (state === '25006')
     return 'the server is read-only, perhaps a standby; work goes on once it takes writes'
   if (state === '53300')
@@ -67,5 +74,6 @@ function hintFor(state: string): string {
   if (/^(42P01|42883|3F000)/.test(state)) return 'the schema is gone or incomplete: run `backstep migrate`'
   if (state === '42501') return 'grant this role USAGE on the schema and ALL on its tables and sequences'
   if (/^(55P03|40)/.test(state)) return 'somebody held a lock for long; see who in pg_stat_activity'
+  if (code === 'ECONNREFUSED') return 'no server answers there: see that it runs, and check host and port'
   return 'the outcome of this write is unknown; it is sent again, and a write that was made is found'
 }

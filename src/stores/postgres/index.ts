@@ -12,6 +12,7 @@ import type {
   Health,
   ListFilter,
   Obstacle,
+  OpenOptions,
   Queryable,
   RenewWrite,
   Result,
@@ -25,11 +26,11 @@ import type {
 import { checkSchema, placeOf } from './address.js'
 import { connectorAt, connectorTo } from './connections.js'
 import { Definitions } from './definitions.js'
-import type { PostgresPool } from './driver.js'
+import type { Client, PostgresPool } from './driver.js'
 import { toStoreError } from './failures.js'
 import { Flusher } from './flusher.js'
 import { type Connected, Link } from './link.js'
-import { migrate, quoted } from './migrations.js'
+import { migrate, quoted, refuseOlder } from './migrations.js'
 import { Reading } from './reading.js'
 import { storedOf, tombstoneOf, type WireSaga, type WireTombstone } from './rows.js'
 import { Side } from './side.js'
@@ -100,9 +101,9 @@ class StoreOverPostgres implements PostgresStore {
     this.#reading = new Reading(() => this.#need(this.#reader), schema, this.#definitions)
   }
 
-  async open(): Promise<void> {
+  async open({ create = true }: OpenOptions = {}): Promise<void> {
     if (this.#flusher) return
-    await this.migrate()
+    await (create ? this.migrate() : this.#once((client) => refuseOlder(client, this.#schema)))
     const side = new Side(this.#open(sideTimeout), this.#schema, sideTimeout)
     const woke = () => side.hint()
     const flusher = new Flusher(this.#open(flushTimeout), this.#schema, this.#definitions, flushTimeout, woke)
@@ -119,10 +120,15 @@ class StoreOverPostgres implements PostgresStore {
   }
 
   migrate(): Promise<{ readonly from: number; readonly to: number }> {
+    return this.#once((client) => migrate(client, this.#schema))
+  }
+
+  /** Over a connection for this alone. */
+  #once<T>(action: (client: Client) => Promise<T>): Promise<T> {
     return this.#guard(async () => {
       const { client, close } = await this.#open(readTimeout)()
       try {
-        const done = await migrate(client, this.#schema)
+        const done = await action(client)
         await close(false)
         return done
       } catch (error) {

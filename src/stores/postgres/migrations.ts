@@ -52,6 +52,23 @@ export async function migrate(client: Client, schema: string): Promise<{ from: n
   }
 }
 
+/** For those who only look: throws StoreError `STORE_NOT_FOUND`, `STORE_OLDER`, `STORE_NEWER`. */
+export async function refuseOlder(client: Client, schema: string): Promise<void> {
+  const found = await versionOf(client, schema)
+  const to = migrations.length
+  if (found > to) throw newer(schema, found)
+  if (found === to) return
+  throw found === 0
+    ? new StoreError(`there is no store in schema ${schema}`, {
+        code: 'STORE_NOT_FOUND',
+        hint: 'name another database or ?schema=…; a process that runs sagas makes one, and so does `backstep migrate`',
+      })
+    : new StoreError(`schema ${schema} has version ${found}, and this Backstep needs ${to}`, {
+        code: 'STORE_OLDER',
+        hint: 'run `backstep migrate`',
+      })
+}
+
 /** 0: there is nothing yet. */
 export async function versionOf(client: Client, schema: string): Promise<number> {
   const table = `${quoted(schema)}.migrations`

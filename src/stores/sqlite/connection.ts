@@ -49,6 +49,8 @@ export async function loadDriver(): Promise<OpenDriver> {
 export interface OpenOptions {
   /** After a storage failure: nothing is believed until a truncating checkpoint has gone through. */
   readonly suspicious: boolean
+  /** False: a file that is missing, or has an older schema, is refused. */
+  readonly create: boolean
 }
 
 export class Connection {
@@ -71,12 +73,14 @@ export class Connection {
     this.#file = { dev, ino }
   }
 
-  static open(openDriver: OpenDriver, path: string, { suspicious }: OpenOptions): Connection {
+  static open(openDriver: OpenDriver, path: string, { suspicious, create }: OpenOptions): Connection {
     if (!existsSync(dirname(path))) throw noFolder(path)
+    if (!create && !existsSync(path)) throw notThere(path)
     const db = openDriver(path, { timeout: busyTimeout })
     try {
       const version = safeVersion(db)
       identify(db, path)
+      if (!create) refuseOlder(db, path)
       setPragmas(db, path)
       migrate(db, path)
       checkpoint(db, path, suspicious)
@@ -201,6 +205,26 @@ function identify(db: Driver, path: string): void {
     })
   }
   if (version > migrations.length) throw newer(path, version)
+}
+
+function notThere(path: string): StoreError {
+  return new StoreError(`${path}: there is no store`, {
+    code: 'STORE_NOT_FOUND',
+    hint: 'name another file; a process that runs sagas makes one',
+  })
+}
+
+function refuseOlder(db: Driver, path: string): void {
+  const version = readNumber(db, 'user_version')
+  if (version === 0) throw notThere(path)
+  if (version === migrations.length) return
+  throw new StoreError(
+    `${path} has schema ${version}, and this version of Backstep needs ${migrations.length}`,
+    {
+      code: 'STORE_OLDER',
+      hint: 'run `backstep migrate` once no older process uses it',
+    },
+  )
 }
 
 function newer(path: string, version: number): StoreError {

@@ -47,6 +47,7 @@ export class Database {
   readonly #refs: DefinitionRef[] = []
   #open: Open | undefined
   #isSuspicious = false
+  #create = true
   #isClosed = false
 
   constructor(openDriver: OpenDriver, path: string, now: () => number) {
@@ -56,7 +57,8 @@ export class Database {
     this.#liveness = new Liveness(openDriver, path)
   }
 
-  open(): void {
+  open(create: boolean): void {
+    this.#create = create
     this.#guard(() => this.#ready())
   }
 
@@ -106,7 +108,7 @@ export class Database {
   #ready(): Open {
     if (this.#open) return this.#open
     if (this.#isClosed) throw new Error('the store is closed')
-    const options = { suspicious: this.#isSuspicious }
+    const options = { suspicious: this.#isSuspicious, create: this.#create }
     const connection = retryBusy(() => Connection.open(this.#openDriver, this.#path, options))
     const tx = new Transaction(connection.db, this.#liveness, this.#now)
     this.#isSuspicious = false

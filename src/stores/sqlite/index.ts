@@ -6,7 +6,15 @@
  */
 import { resolve } from 'node:path'
 import { BadInputError } from '../../core/errors.js'
-import type { ListFilter, Result, Store, StoredSaga, Tombstone, Write } from '../../store/store.js'
+import type {
+  ListFilter,
+  OpenOptions,
+  Result,
+  Store,
+  StoredSaga,
+  Tombstone,
+  Write,
+} from '../../store/store.js'
 import { toResults, toSaga } from './answers.js'
 import { type Backend, InlineBackend, ThreadBackend } from './backends.js'
 import type { ReplyTo, Request } from './protocol.js'
@@ -57,12 +65,12 @@ class SqliteStore implements Store {
     this.#backend = backend
   }
 
-  async open(): Promise<void> {
+  async open({ create = true }: OpenOptions = {}): Promise<void> {
     if (this.#isOpen) return
     await this.#backend.start()
     this.#encoder = new Encoder()
     try {
-      await this.#backend.send({ type: 'open' })
+      await this.#backend.send({ type: 'open', create })
       this.#isOpen = true
     } catch (error) {
       await this.#backend.stop()

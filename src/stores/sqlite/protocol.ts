@@ -9,7 +9,7 @@ import type { Found } from './reading.js'
 import type { Cells } from './wire.js'
 
 export type Request =
-  | { readonly type: 'open' }
+  | { readonly type: 'open'; readonly create: boolean }
   | { readonly type: 'apply'; readonly cells: Cells }
   | { readonly type: 'find'; readonly ref: { readonly n: number } | { readonly id: string } }
   | { readonly type: 'rows'; readonly numbers: readonly number[] }
@@ -54,7 +54,7 @@ type StoreErrorCode = ConstructorParameters<typeof StoreError>[1]['code']
 export function handle(database: Database, request: Request): Replies[keyof Replies] {
   switch (request.type) {
     case 'open':
-      database.open()
+      database.open(request.create)
       return undefined
     case 'apply':
       return database.apply(request.cells)
