@@ -3,9 +3,10 @@
  *
  *   node child.mjs '{ "address", "ledger", "lease", "concurrency", "log", "drain" }'
  *
- * `log` names a file for what the orchestrator has to say.
+ * Each line of its stdin is a saga to submit: { "id", "input", "deadline" }. `log` names a file for what the orchestrator has to say.
  */
 import { appendFileSync, writeSync } from 'node:fs'
+import { createInterface } from 'node:readline'
 import { Orchestrator } from 'backstep'
 import { LedgerFile } from '../support/ledger-file.mjs'
 import { jobSaga } from './jobs.mjs'
@@ -36,6 +37,10 @@ async function close() {
   process.exit(0)
 }
 process.on('SIGTERM', close)
-process.stdin.on('end', close)
-process.stdin.resume()
+createInterface(process.stdin)
+  .on('line', (line) => {
+    const { id, input, deadline } = JSON.parse(line)
+    orchestrator.submit(job, input, { id, ...(deadline === undefined ? {} : { deadline }) })
+  })
+  .on('close', close)
 writeSync(1, `ready ${Date.now()}\n`)

@@ -5,7 +5,7 @@ import { MemoryLedger } from '../support/ledger.js'
 import { describePostgres, freshSchema } from '../support/postgres.js'
 import { everyNth, type Message, PostgresProxy } from '../support/postgres-proxy.js'
 import { type Cut, runCuts } from './cuts.js'
-import { desk, jobs, judgeJobs, repeated, until } from './fleet.js'
+import { desk, jobs, judgeJobs, repeated, runToEnd, until } from './fleet.js'
 import { jobSaga } from './jobs.mjs'
 
 describePostgres('cuts', () => {
@@ -34,15 +34,7 @@ describePostgres('cuts', () => {
     let turn = 0
     const fates = [97, 113, 131].flatMap((n) => [everyNth(n, 'before', among), everyNth(n, 'after', among)])
     proxy.fate = (message) => fates[Math.floor(turn++ / 300) % fates.length]?.(message) ?? 'pass'
-    const ends = [...all].map(async ([id, input]) => {
-      for (;;) {
-        const error = await orchestrator.run(job, input, { id }).then(
-          () => undefined,
-          (error: { code?: string }) => error,
-        )
-        if (error?.code !== 'STORE_UNAVAILABLE') return
-      }
-    })
+    const ends = [...all].map(([id, input]) => runToEnd(orchestrator, job, id, input))
     await until(() => proxy.counts.cuts >= 6 && ledger.lines.length > 100)
     proxy.fate = () => 'pass'
     // It still had work to do when the last of these faults came.

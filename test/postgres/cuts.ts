@@ -4,12 +4,11 @@
  * Invariant
  * - A case counts only if its connection broke before its saga had ended.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Orchestrator } from 'backstep'
 import { MemoryLedger } from '../support/ledger.js'
 import { freshSchema } from '../support/postgres.js'
 import { type Fate, PostgresProxy } from '../support/postgres-proxy.js'
-import { bySaga, desk, judgeJobs, repeated } from './fleet.js'
+import { bySaga, desk, judgeJobs, repeated, runToEnd } from './fleet.js'
 import { type Job, jobSaga } from './jobs.mjs'
 
 export interface Cut {
@@ -66,22 +65,9 @@ class Slot {
     this.jobs.set(id, input)
     let left = at
     this.#proxy.fate = () => (--left === 0 ? fate : 'pass')
-    await this.#toItsEnd(id, input)
+    await runToEnd(this.#orchestrator, this.#job, id, input)
     this.#proxy.fate = () => 'pass'
     return left <= 0
-  }
-
-  /** As a caller should who is told that the outcome is unknown: again, with the same id. */
-  async #toItsEnd(id: string, input: Job): Promise<void> {
-    for (let tries = 0; tries < 20; tries++) {
-      const error = await this.#orchestrator.run(this.#job, input, { id }).then(
-        () => undefined,
-        (error: { code?: string }) => error,
-      )
-      if (error?.code !== 'STORE_UNAVAILABLE') return
-      await sleep(50)
-    }
-    throw new Error(`${id} could not be submitted`)
   }
 
   async report(): Promise<Omit<CutReport, 'hits'>> {

@@ -56,6 +56,11 @@ export class Member {
     this.#child.kill(signal)
   }
 
+  /** By its own clock. */
+  submit(id: string, input: Job, deadline?: number): void {
+    this.#child.stdin.write(`${JSON.stringify({ id, input, deadline })}\n`)
+  }
+
   /** It closes in order. */
   end(): void {
     this.#child.stdin.end()
@@ -201,6 +206,24 @@ export async function submitAll(
     const some = left.splice(0, submitAtOnce)
     await Promise.all(some.map(([id, input]) => orchestrator.submit(job, input, { id })))
   }
+}
+
+/** As a caller should who is told that the outcome is unknown: again, with the same id. */
+export async function runToEnd(
+  orchestrator: Orchestrator,
+  job: ReturnType<typeof jobSaga>,
+  id: string,
+  input: Job,
+): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    const error = await orchestrator.run(job, input, { id }).then(
+      () => undefined,
+      (error: { code?: string }) => error,
+    )
+    if (error?.code !== 'STORE_UNAVAILABLE') return
+    await sleep(50)
+  }
+  throw new Error(`${id} could not be submitted`)
 }
 
 /** How many of all sagas have not ended. */

@@ -1,0 +1,154 @@
+/** Somebody else in the same tables: what he makes fail is done again, a bounded number of times, and no user code runs twice for it. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Orchestrator } from 'backstep'
+import pg from 'pg'
+import { expect, test } from 'vitest'
+import { MemoryLedger } from '../support/ledger.js'
+import { describePostgres, freshSchema, query } from '../support/postgres.js'
+import { desk, jobs, judgeJobs, repeated, runToEnd, submitAll, until } from './fleet.js'
+import { jobSaga } from './jobs.mjs'
+
+/** A trigger that makes statements on `table` fail as a rival would, in turn with the three codes. */
+async function installRival(address: string, table: string, when: string) {
+  const url = new URL(address)
+  const schema = url.searchParams.get('schema')
+  await query(
+    address,
+    `CREATE SEQUENCE ${schema}.failures;
+     CREATE FUNCTION ${schema}.rival() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN
+       IF ${when} THEN
+         RAISE EXCEPTION 'a rival' USING ERRCODE = (ARRAY['40001', '40P01', '55P03'])[nextval('${schema}.failures') % 3 + 1];
+       END IF;
+       RETURN NULL;
+     END $$;
+     CREATE TRIGGER rival AFTER INSERT OR UPDATE ON ${schema}.${table} FOR EACH STATEMENT EXECUTE FUNCTION ${schema}.rival()`,
+  )
+  return {
+    failures: async (): Promise<number> => {
+      const rows = await query<{ n: string }>(
+        address,
+        `SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS n FROM ${schema}.failures`,
+      )
+      return Number(rows[0]?.n)
+    },
+    remove: () => query(address, `DROP TRIGGER rival ON ${schema}.${table}`),
+  }
+}
+
+async function place() {
+  const address = await freshSchema()
+  const ledger = new MemoryLedger()
+  const job = jobSaga(ledger)
+  const orchestrator = await Orchestrator.open(address, { sagas: [job], log: false })
+  return { address, ledger, job, orchestrator, schema: new URL(address).searchParams.get('schema') }
+}
+
+describePostgres('rivals', () => {
+  for (const table of ['journal', 'sagas'] as const) {
+    test(`scenario 35: serialization failures, deadlocks and lock timeouts on ${table}: done again; nothing runs twice`, async () => {
+      const { address, ledger, job, orchestrator } = await place()
+      const rival = await installRival(address, table, 'hashint8(pg_current_xact_id()::text::bigint) % 3 = 0')
+      const all = jobs(150, (i) => ({ keys: [`k${i % 40}`], ms: i % 29, fails: i % 4 === 0 }))
+      await Promise.all([...all].map(([id, input]) => runToEnd(orchestrator, job, id, input)))
+      expect(await rival.failures()).toBeGreaterThan(12)
+      expect(await judgeJobs(orchestrator, all, ledger.lines)).toEqual([])
+      expect(repeated(ledger.lines)).toEqual([])
+      expect(new Set(ledger.lines.map(({ attempt }) => attempt))).toEqual(new Set([1]))
+      await orchestrator.close()
+    })
+  }
+
+  test('scenario 35: a rival without end: a bounded number of tries, a clear error; once he is gone all goes on', async () => {
+    const { address, ledger, job, orchestrator } = await place()
+    const all = jobs(8, (i) => ({ keys: [`k${i}`], ms: 300, fails: i % 2 === 0 }))
+    await submitAll(orchestrator, job, all)
+    await until(() => ledger.lines.length === 8)
+    const rival = await installRival(address, 'journal', 'true')
+    const error = await orchestrator
+      .submit(job, { keys: [], ms: 0, fails: false }, { id: 'refused' })
+      .catch((error: unknown) => error)
+    expect(error).toMatchObject({ name: 'StoreError', code: 'STORE_UNAVAILABLE' })
+    const before = await rival.failures()
+    await sleep(3_000)
+    const tries = (await rival.failures()) - before
+    expect(tries).toBeGreaterThan(3)
+    // Eight tries a flush, whose pauses double to two seconds: not as fast as the server can say no.
+    expect(tries).toBeLessThan(70)
+    expect(ledger.lines.filter(({ outcome }) => outcome === 'begun')).toHaveLength(8)
+    await rival.remove()
+    await until(async () => (await orchestrator.health()).counts.rolled_back === 4)
+    await until(async () => (await orchestrator.health()).counts.committed >= 4)
+    expect(
+      await judgeJobs(
+        orchestrator,
+        all,
+        ledger.lines.filter(({ saga }) => saga !== 'refused'),
+      ),
+    ).toEqual([])
+    expect(repeated(ledger.lines)).toEqual([])
+    await orchestrator.close()
+  })
+
+  test('scenario 35: a true deadlock with a transaction of somebody else: the server ends one of the two; the saga goes on', async () => {
+    const { address, ledger, job, orchestrator, schema } = await place()
+    const all = jobs(5, (i) => ({ keys: [`k${i}`], ms: 300, fails: i === 0 }))
+    await submitAll(orchestrator, job, all)
+    await until(() => ledger.lines.length === 5)
+    const rival = new pg.Client(address)
+    rival.on('error', () => {})
+    await rival.connect()
+    await rival.query("BEGIN; SET LOCAL deadlock_timeout = '1min'")
+    await rival.query(`SELECT FROM ${schema}.sagas FOR UPDATE`)
+    // The sagas cannot end: whoever ends them holds the line, and waits for the rows.
+    const waits = `SELECT count(*)::integer AS n FROM pg_locks WHERE NOT granted AND pid IN (
+      SELECT pid FROM pg_stat_activity WHERE datname = current_database())`
+    await until(async () => ((await query<{ n: number }>(address, waits))[0]?.n ?? 0) > 0)
+    await rival.query(`SELECT FROM ${schema}.line FOR UPDATE`)
+    const deadlocks = async () => {
+      const rows = await query<{ n: number }>(
+        address,
+        'SELECT deadlocks::integer AS n FROM pg_stat_database WHERE datname = current_database()',
+      )
+      return rows[0]?.n ?? 0
+    }
+    await rival.query('COMMIT')
+    await rival.end()
+    await until(async () => (await orchestrator.health()).counts.committed === 4)
+    await until(async () => (await orchestrator.health()).counts.rolled_back === 1)
+    await until(async () => (await deadlocks()) > 0)
+    expect(await judgeJobs(orchestrator, all, ledger.lines)).toEqual([])
+    expect(repeated(ledger.lines)).toEqual([])
+    await orchestrator.close()
+  })
+
+  test('scenario 35: reading while a flush waits for a lock does not wait, and a lease is renewed', async () => {
+    const { address, ledger, job, orchestrator, schema } = await place()
+    const all = jobs(4, (i) => ({ keys: [`k${i}`], ms: 200, fails: false }))
+    await submitAll(orchestrator, job, all)
+    const rival = new pg.Client(address)
+    rival.on('error', () => {})
+    await rival.connect()
+    await rival.query('BEGIN')
+    await rival.query(`SELECT FROM ${schema}.line FOR UPDATE`)
+    const begun = performance.now()
+    // Longer than a lock is waited for, and as long as a lease lasts.
+    while (performance.now() - begun < 5_500) {
+      const asked = performance.now()
+      expect(await orchestrator.get('job-0')).toMatchObject({ status: 'running' })
+      expect(performance.now() - asked).toBeLessThan(1_000)
+      await sleep(250)
+    }
+    await rival.query('COMMIT')
+    await rival.end()
+    const { orchestrator: reader } = await desk(address)
+    await until(async () => (await reader.health()).counts.committed === 4)
+    expect(await judgeJobs(reader, all, ledger.lines)).toEqual([])
+    expect(repeated(ledger.lines)).toEqual([])
+    expect(new Set(ledger.lines.filter(({ saga }) => saga === 'job-0').map(({ token }) => token)).size).toBe(
+      1,
+    )
+    await reader.close()
+    await orchestrator.close()
+  })
+})
