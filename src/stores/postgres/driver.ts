@@ -9,6 +9,8 @@ import { StoreError } from '../../core/errors.js'
 
 export interface QueryConfig {
   readonly text: string
+  /** Prepared under this name. */
+  readonly name?: string
   readonly values?: readonly unknown[]
   readonly rowMode?: 'array'
   /** ms; then the query fails, while its connection still waits for the answer. */

@@ -13,17 +13,26 @@ import { type Answer, resultsOf } from './answers.js'
 import { type Batch, batchesOf, parametersOf, refsOf } from './batch.js'
 import type { Definitions } from './definitions.js'
 import { asText, type Client } from './driver.js'
-import { isAboutData, isInTheWay, isOutdated, messageOf } from './failures.js'
+import { isAboutData, isInTheWay, isOutdated, isUnprepared, messageOf } from './failures.js'
 import { type Connected, Link } from './link.js'
 import { quoted } from './migrations.js'
 
 const attempts = 8
+
+const applied: Result = { type: 'applied' }
+
+/** Appends of owners, and nothing else. */
+const isUsual = (rest: readonly unknown[]): boolean =>
+  rest[1] !== null && rest.every((value, i) => value === null || (i > 0 && i < 6))
 
 export class Flusher {
   readonly #link: Link
   readonly #definitions: Definitions
   readonly #text: string
   readonly #fence: string
+  readonly #schema: string
+  readonly #appendText: string
+  #prepares = true
   #session = 0
   #epoch = 0
   /** Told when sagas were left for others, or woken. */
@@ -39,6 +48,8 @@ export class Flusher {
     const name = quoted(schema)
     const places = Array.from({ length: 31 }, (_, i) => `$${i + 1}`).join()
     this.#text = `SELECT * FROM ${name}.flush_1(${places})`
+    this.#appendText = `SELECT ${name}.append_1($1, $2, $3, $4, $5, $6, $7)`
+    this.#schema = schema
     this.#fence = `SELECT ${name}.fence_1($1)`
     this.#definitions = definitions
     this.#woke = woke
@@ -97,8 +108,9 @@ export class Flusher {
         const unknown = this.#definitions.unknown(refsOf(batch))
         if (unknown) await this.#definitions.intern(this.#link, unknown)
         const rest = parametersOf(batch, this.#definitions.numberOf)
-        const values = [this.#session, this.#epoch, ...rest]
-        const rows = await this.#link.query({ text: this.#text, values, types: asText })
+        if (isUsual(rest) && (await this.#append(rest)))
+          return batch.appends.map((write) => ({ write, result: applied }))
+        const rows = await this.#flush([this.#session, this.#epoch, ...rest])
         const row = rows[0] as readonly (string | null)[]
         if (row[8] === 't' || batch.submits.length > 0) this.#woke()
         return await resultsOf(batch, row, (numbers) => this.#definitions.load(this.#link, numbers))
@@ -107,6 +119,33 @@ export class Flusher {
         // Not at once, and not all at the same moment: those who met would meet again.
         await sleep(Math.random() * 10 * attempt)
       }
+    }
+  }
+
+  async #append(rest: readonly unknown[]): Promise<boolean> {
+    const values = [this.#session, this.#epoch, ...rest.slice(1, 6)]
+    const rows = await this.#prepared('append_1', this.#appendText, values)
+    return rows[0]?.[0] === 't'
+  }
+
+  #flush(values: readonly unknown[]): Promise<readonly (readonly unknown[])[]> {
+    return this.#prepared('flush_1', this.#text, values)
+  }
+
+  /** Preparing saves a sixth of the time of a small flush. The name tells the schema, for those who share a connection. */
+  async #prepared(
+    name: string,
+    text: string,
+    values: readonly unknown[],
+  ): Promise<readonly (readonly unknown[])[]> {
+    const query = { text, values, types: asText }
+    if (!this.#prepares) return this.#link.query(query)
+    try {
+      return await this.#link.query({ ...query, name: `${name} ${this.#schema}` })
+    } catch (error) {
+      if (!isUnprepared(error)) throw error
+      this.#prepares = false
+      return this.#link.query(query)
     }
   }
 

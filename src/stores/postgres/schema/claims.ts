@@ -218,7 +218,7 @@ export const claims = `
   CREATE FUNCTION claim_1(name text, most integer) RETURNS text LANGUAGE plpgsql AS $$
   DECLARE
     now bigint;
-    me workers;
+    me bigint;
     ds integer[];
     noticed bigint[];
     taken bigint[] := '{}';
@@ -233,21 +233,22 @@ export const claims = `
   BEGIN
     PERFORM judge_workers_1();
     now := clock_1();
-    SELECT * INTO me FROM workers WHERE worker = name;
-    IF NOT FOUND OR me.dead THEN RETURN '"superseded"'; END IF;
-    IF budget_1() < 500 THEN PERFORM set_config('backstep.budget', '500', true); END IF;
-    ds := ARRAY(SELECT d FROM offers WHERE w = me.w ORDER BY d);
+    SELECT w, ARRAY(SELECT o.d FROM offers o WHERE o.w = k.w ORDER BY o.d) INTO me, ds FROM workers k WHERE worker = name AND NOT dead;
+    IF NOT FOUND THEN RETURN '"superseded"'; END IF;
     more := false;
-    seen := look_1(me.w, ds, now);
+    seen := look_1(me, ds, now);
     IF seen.ripples THEN
+      PERFORM set_config('backstep.budget', '500', true);
       more := settle_1();
-      seen := look_1(me.w, ds, now);
+      seen := look_1(me, ds, now);
+      seen.ripples := true;
     END IF;
     IF seen.noticed THEN
-      WITH gone AS (DELETE FROM notices WHERE w = me.w RETURNING n) SELECT array_agg(n) INTO noticed FROM gone;
+      WITH gone AS (DELETE FROM notices WHERE w = me RETURNING n) SELECT array_agg(n) INTO noticed FROM gone;
     END IF;
     has := ARRAY[seen.parked, seen.orphans, seen.overdue, seen.waits];
     IF most > 0 AND true = ANY (has) THEN
+      IF NOT coalesce(seen.ripples, false) THEN PERFORM set_config('backstep.budget', '500', true); END IF;
       turn := nextval('turns');
       part := (turn / 4) % greatest(1, cardinality(ds));
       ds := ds[part + 1:] || ds[:part];
@@ -257,13 +258,13 @@ export const claims = `
           EXIT WHEN part <= 0;
           source := (turn + i) % 4 + 1;
           CONTINUE WHEN NOT has[source];
-          IF source = 1 THEN got := take_parked_1(me.w, ds, part, now);
+          IF source = 1 THEN got := take_parked_1(me, ds, part, now);
           ELSIF source = 2 THEN
-            got := take_orphans_1(me.w, ds, part);
+            got := take_orphans_1(me, ds, part);
             PERFORM forget_the_empty_1();
-          ELSIF source = 3 THEN got := take_overdue_1(me.w, ds, part, now);
+          ELSIF source = 3 THEN got := take_overdue_1(me, ds, part, now);
           ELSE
-            SELECT x.taken, x.more INTO got, unsure FROM start_waiting_1(me.w, ds, part, now) x;
+            SELECT x.taken, x.more INTO got, unsure FROM start_waiting_1(me, ds, part, now) x;
             more := more OR unsure;
           END IF;
           IF coalesce(cardinality(got), 0) < part THEN has[source] := false; END IF;

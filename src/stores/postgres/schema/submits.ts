@@ -99,11 +99,15 @@ export const submits = `
     stored bigint;
   BEGIN
     SELECT array_agg(nextval('numbers')) INTO ns FROM generate_series(1, cardinality(ids));
-    IF starter <> '' AND NOT held_1() AND first_waiting_1(false) IS NULL THEN
-      SELECT * INTO me, mine FROM starter_1(starter);
-      chosen := 1;
-      WHILE NOT is_offered_1(ds[chosen]) LOOP chosen := chosen + 1; END LOOP;
-      IF NOT coalesce(ds[chosen] = ANY (mine), false) THEN chosen := NULL; END IF;
+    SELECT w, ARRAY(SELECT o.d FROM offers o WHERE o.w = k.w) INTO me, mine FROM workers k
+    WHERE worker = starter AND NOT dead AND lease_until > clock_1()
+      AND (SELECT true FROM sagas WHERE stage = 1 LIMIT 1) IS NULL
+      AND (SELECT true FROM definitions f WHERE f.offered AND (
+        (SELECT true FROM sagas WHERE stage = 0 AND keys IS NULL AND d = f.d LIMIT 1)
+        OR (SELECT true FROM sagas WHERE stage = 0 AND keys IS NOT NULL AND d = f.d LIMIT 1)) LIMIT 1) IS NULL;
+    IF FOUND THEN
+      SELECT i INTO chosen FROM unnest(ds) WITH ORDINALITY u (d, i) WHERE u.d = ANY (mine) OR is_offered_1(u.d) ORDER BY i LIMIT 1;
+      IF NOT ds[chosen] = ANY (mine) THEN chosen := NULL; END IF;
     END IF;
     WITH new AS (
       INSERT INTO sagas (n, id, d, status, stage, awake, token, submitted_at, owner, deadline)
