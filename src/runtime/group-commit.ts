@@ -2,8 +2,8 @@
  * Group commit: all writes that are ready while one flush runs go down together in the next. Above all stores.
  *
  * Invariants
- * - One flush at a time; writes go down in the order in which they were handed in. (Its answers may still be being handed out when
- *   the next one sets off.)
+ * - At most two flushes are under way; writes go down in the order in which they were handed in. Nobody hands in a write that
+ *   depends on another before that one is answered, but for a join and the submits behind it: those queue if it is lost.
  * - Each caller is answered only after the flush that holds its write (P1).
  * - A flush whose outcome is unknown is sent again until the store answers: an append may be repeated safely (store contract 2).
  *   Every other write is answered with the error, because somebody is there to be told: its outcome is unknown.
@@ -17,8 +17,8 @@ export type Answer = (result: Result | undefined, error?: Error) => void
 /** Bounds the time that one flush holds the store, and with it the wait of whoever comes next. */
 const largestFlush = 1024
 /**
- * From here on a flush sets off while the answers of the last one are still being handed out: the store and the event loop work at
- * the same time, instead of in turn (a fifth more sagas at 256). Below it a flush of its own costs more than it gains.
+ * From here on a second flush sets off while the first is under way, so that the store and the event loop work at the same time,
+ * instead of in turn (a fifth more sagas at 256). Below it a flush of its own costs more than it gains.
  */
 const worthOverlapping = 64
 const firstPause = 100
@@ -37,7 +37,10 @@ export class GroupCommit {
   readonly #events: GroupCommitEvents
   #writes: Write[] = []
   #answers: Answer[] = []
-  #busy = false
+  /** Under way. */
+  #flights = 0
+  /** A flush is about to set off, or a pause keeps it back. */
+  #isScheduled = false
   #failures = 0
   #pause: Timer | undefined
   #stopped = false
@@ -53,11 +56,7 @@ export class GroupCommit {
     if (this.#stopped) return answer(undefined, new ClosedError(`the write ${write.type} was not made`))
     this.#writes.push(write)
     this.#answers.push(answer)
-    if (this.#busy) return
-    this.#busy = true
-    // Not at once: whatever else this turn of the event loop produces goes down in the same flush. And not as a microtask:
-    // over a store that answers at once, microtasks would follow each other for ever and no timer would fire.
-    this.#clock.soon(this.#flush)
+    this.#schedule()
   }
 
   write(write: Write): Promise<Result> {
@@ -76,22 +75,24 @@ export class GroupCommit {
     for (const answer of answers) answer(undefined, new ClosedError('the write was not made'))
   }
 
+  get #mayFlush(): boolean {
+    return this.#flights === 0 || (this.#flights === 1 && this.#writes.length >= worthOverlapping)
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#writes.length === 0 || !this.#mayFlush) return
+    this.#isScheduled = true
+    // Not at once: whatever else this turn of the event loop produces goes down in the same flush. And not as a microtask:
+    // over a store that answers at once, microtasks would follow each other for ever and no timer would fire.
+    this.#clock.soon(this.#flush)
+  }
+
   readonly #flush = (): void => {
-    if (this.#writes.length === 0) {
-      this.#busy = false
-      return
-    }
-    let writes = this.#writes
-    let answers = this.#answers
-    if (writes.length <= largestFlush) {
-      this.#writes = []
-      this.#answers = []
-    } else {
-      this.#writes = writes.slice(largestFlush)
-      this.#answers = answers.slice(largestFlush)
-      writes = writes.slice(0, largestFlush)
-      answers = answers.slice(0, largestFlush)
-    }
+    this.#isScheduled = false
+    if (this.#writes.length === 0 || !this.#mayFlush) return
+    const writes = this.#writes.splice(0, largestFlush)
+    const answers = this.#answers.splice(0, largestFlush)
+    this.#flights++
     this.#apply(writes).then(
       (results) => this.#answered(answers, results),
       (error) => this.#unanswered(writes, answers, error),
@@ -104,30 +105,33 @@ export class GroupCommit {
   }
 
   #answered(answers: readonly Answer[], results: readonly Result[]): void {
-    if (this.#failures > 0) {
-      this.#failures = 0
-      this.#events.available()
-    }
+    this.#flights--
+    if (this.#failures > 0) this.#goOn()
     let left = answers.length
-    let isUnderWay = this.#overlap(0)
+    this.#flushIfIdle(0)
     for (let i = 0; i < answers.length; i++) {
       answers[i]?.(results[i])
-      isUnderWay ||= this.#overlap(--left)
+      this.#flushIfIdle(--left)
     }
-    if (isUnderWay) return
-    if (this.#writes.length > 0) this.#clock.soon(this.#flush)
-    else this.#busy = false
+    this.#schedule()
   }
 
-  /** Flushes at once if that is worth it: what is ready is at least as much as the answers that are left will bring. */
-  #overlap(left: number): boolean {
+  /** The store has nothing to do, and what is ready is at least as much as the answers that are left will bring. */
+  #flushIfIdle(left: number): void {
     const ready = this.#writes.length
-    if (ready < worthOverlapping || ready < left) return false
-    this.#flush()
-    return true
+    if (this.#flights === 0 && ready >= worthOverlapping && ready >= left) this.#flush()
+  }
+
+  /** The store answers again. */
+  #goOn(): void {
+    this.#failures = 0
+    this.#pause?.cancel()
+    this.#isScheduled = false
+    this.#events.available()
   }
 
   #unanswered(writes: readonly Write[], answers: readonly Answer[], cause: unknown): void {
+    this.#flights--
     const error = asStoreError(cause)
     const kept: number[] = []
     writes.forEach((write, i) => {
@@ -143,6 +147,8 @@ export class GroupCommit {
     const wait = Math.min(longestPause, firstPause * 2 ** Math.min(this.#failures, 10))
     this.#failures++
     this.#events.unavailable(error, wait)
+    this.#isScheduled = true
+    this.#pause?.cancel()
     this.#pause = this.#clock.timer(wait, this.#flush)
   }
 }

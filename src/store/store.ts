@@ -29,7 +29,8 @@
  * 12. A fact added with a null token never changes the owner: a saga that has one is `noticed` in its owner's next claim, one that
  *     has none (parked or waiting) follows `summary.dueIn`. A waiting saga stays waiting unless the summary ends it.
  * 13. The deadline column only counts while the status is `queued`: a late saga that waits for its keys again has none.
- * 14. A renewal that comes alone may be sent while another call is under way: a lease must not wait for a long flush.
+ * 14. A call may come while another is under way: they are applied one after the other, in the order of the calls. Only a renewal
+ *     that comes alone may overtake: a lease must not wait for a long flush.
  */
 import type { Chunk, Entry } from '../core/entry.js'
 import type { Status } from '../core/state.js'

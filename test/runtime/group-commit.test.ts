@@ -61,25 +61,56 @@ describe('group commit', () => {
     expect(flushes.sent[1]?.limits).toEqual([5, 6, 7])
   })
 
-  test('a large flush sets off while the answers of the last one are still being handed out', async () => {
+  test('large flushes overlap: one sets off amidst the answers, another while that is under way, and never a third', async () => {
     const flushes = new Flushes()
     const commits = new GroupCommit(flushes.store, systemClock, quiet)
     const underWay: number[] = []
     for (const i of numbers(0, 256)) {
       commits.add(claim(i), () => {
         underWay.push(flushes.sent.length)
-        commits.add(claim(1_000 + i), () => {})
+        commits.add(claim(1_000 + i), () => commits.add(claim(2_000 + i), () => {}))
       })
     }
     await turn()
     flushes.sent[0]?.answer()
     await turn()
-    expect(flushes.sent).toHaveLength(2)
-    expect(flushes.sent[1]?.limits).toEqual(numbers(1_000, 128))
+    await turn()
     expect(underWay.filter((sent) => sent === 2)).toHaveLength(128)
+    expect(flushes.sent.slice(1).map(({ limits }) => limits)).toEqual([
+      numbers(1_000, 128),
+      numbers(1_128, 128),
+    ])
+    for (const i of numbers(0, 100)) commits.add(claim(5_000 + i), () => {})
+    await turn()
+    expect(flushes.sent).toHaveLength(3)
     flushes.sent[1]?.answer()
     await turn()
-    expect(flushes.sent[2]?.limits).toEqual(numbers(1_128, 128))
+    await turn()
+    expect(flushes.sent[3]?.limits).toEqual([...numbers(5_000, 100), ...numbers(2_000, 128)])
+    expect(flushes.sent).toHaveLength(4)
+  })
+
+  test('a flush that fails while another is under way keeps its appends for when the store answers again', async () => {
+    const flushes = new Flushes()
+    const heard: string[] = []
+    const commits = new GroupCommit(flushes.store, systemClock, {
+      unavailable: () => heard.push('unavailable'),
+      available: () => heard.push('available'),
+    })
+    commits.add(append(1), (result) => heard.push(`append ${result?.type}`))
+    await turn()
+    for (const i of numbers(0, 64)) commits.add(claim(i), () => {})
+    await turn()
+    expect(flushes.sent).toHaveLength(2)
+    flushes.sent[0]?.lose()
+    await turn()
+    flushes.sent[1]?.answer()
+    await turn()
+    await turn()
+    expect(flushes.sent[2]?.limits).toEqual([1])
+    flushes.sent[2]?.answer()
+    await turn()
+    expect(heard).toEqual(['unavailable', 'available', 'append applied'])
   })
 
   test('small flushes are not split', async () => {
