@@ -6,7 +6,7 @@
  *   refuses such parameters the functions bound the waits for locks, and the client bounds the wait for the answer.
  * - An error of an idle connection is always heard: unheard it would end the process.
  */
-import { type ClientClass, loadClient, type PostgresPool } from './driver.js'
+import { type ClientClass, loadClient, type PooledClient, type PostgresPool } from './driver.js'
 import { messageOf } from './failures.js'
 import type { Connected } from './link.js'
 
@@ -20,7 +20,8 @@ const ignore = () => {}
 
 export function connectorTo(pool: PostgresPool): () => Promise<Connected> {
   return async () => {
-    const client = await pool.connect()
+    // See PostgresPool: a client of pg.
+    const client = (await pool.connect()) as PooledClient
     client.on('error', ignore)
     let open = true
     return {
@@ -28,6 +29,7 @@ export function connectorTo(pool: PostgresPool): () => Promise<Connected> {
       close: async (broken) => {
         if (!open) return
         open = false
+        if (!broken) client.removeListener('error', ignore)
         client.release(broken)
       },
     }

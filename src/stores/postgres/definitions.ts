@@ -8,8 +8,8 @@
 import { createHash } from 'node:crypto'
 import type { DefinitionRef } from '../../store/store.js'
 import { asText } from './driver.js'
-import type { Link } from './link.js'
 import { quoted } from './migrations.js'
+import type { Source } from './readers.js'
 import { numbers } from './text.js'
 
 export class Definitions {
@@ -40,7 +40,7 @@ export class Definitions {
     return unknown
   }
 
-  async intern(link: Link, refs: readonly DefinitionRef[]): Promise<void> {
+  async intern(link: Source, refs: readonly DefinitionRef[]): Promise<void> {
     for (const ref of refs) {
       const { name, version, shape } = ref
       const digest = digestOf(ref)
@@ -54,7 +54,7 @@ export class Definitions {
   }
 
   /** Looks up those that are not known, and says how each is found. */
-  async load(link: Link, wanted: readonly number[]): Promise<(d: number) => DefinitionRef> {
+  async load(link: Source, wanted: readonly number[]): Promise<(d: number) => DefinitionRef> {
     const unknown = wanted.filter((d) => !this.#byNumber.has(d))
     if (unknown.length > 0) {
       const text = `SELECT d, name, version, shape FROM ${this.#schema}.definitions WHERE d = ANY ($1::integer[])`

@@ -31,9 +31,9 @@ export interface PooledClient extends Client {
   release(destroy?: boolean): void
 }
 
-/** What is needed of a `pg.Pool`. */
+/** A `pg.Pool`, or what behaves like one. Its clients are those of `pg`, whose overloads no shorter type matches: only `release` is checked. */
 export interface PostgresPool {
-  connect(): Promise<PooledClient>
+  connect(): Promise<{ release(destroy?: boolean): void }>
 }
 
 /** A client of one's own. */

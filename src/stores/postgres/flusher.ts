@@ -17,9 +17,13 @@ import { isAboutData, isInTheWay, isOutdated, isUnprepared, messageOf } from './
 import { type Connected, Link } from './link.js'
 import { quoted } from './migrations.js'
 
-const attempts = 8
+const attempts = 5
 
 const applied: Result = { type: 'applied' }
+
+/** It waits, and somebody else may be able to start it. */
+const isQueued = ({ write, result }: Answer): boolean =>
+  write.type === 'submit' && result.type === 'applied' && result.token === undefined
 
 /** Appends of owners, and nothing else. */
 const isUsual = (rest: readonly unknown[]): boolean =>
@@ -104,22 +108,27 @@ export class Flusher {
   async #send(batch: Batch): Promise<Answer[]> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#link.ready()
-        const unknown = this.#definitions.unknown(refsOf(batch))
-        if (unknown) await this.#definitions.intern(this.#link, unknown)
-        const rest = parametersOf(batch, this.#definitions.numberOf)
-        if (isUsual(rest) && (await this.#append(rest)))
-          return batch.appends.map((write) => ({ write, result: applied }))
-        const rows = await this.#flush([this.#session, this.#epoch, ...rest])
-        const row = rows[0] as readonly (string | null)[]
-        if (row[8] === 't' || batch.submits.length > 0) this.#woke()
-        return await resultsOf(batch, row, (numbers) => this.#definitions.load(this.#link, numbers))
+        return await this.#sendOnce(batch)
       } catch (error) {
         if (attempt >= attempts || !(isInTheWay(error) || isOutdated(error))) throw error
         // Not at once, and not all at the same moment: those who met would meet again.
         await sleep(Math.random() * 10 * attempt)
       }
     }
+  }
+
+  async #sendOnce(batch: Batch): Promise<Answer[]> {
+    await this.#link.ready()
+    const unknown = this.#definitions.unknown(refsOf(batch))
+    if (unknown) await this.#definitions.intern(this.#link, unknown)
+    const rest = parametersOf(batch, this.#definitions.numberOf)
+    if (isUsual(rest) && (await this.#append(rest)))
+      return batch.appends.map((write) => ({ write, result: applied }))
+    const rows = await this.#flush([this.#session, this.#epoch, ...rest])
+    const row = rows[0] as readonly (string | null)[]
+    const answers = await resultsOf(batch, row, (numbers) => this.#definitions.load(this.#link, numbers))
+    if (row[8] === 't' ? batch.claims.length === 0 : answers.some(isQueued)) this.#woke()
+    return answers
   }
 
   async #append(rest: readonly unknown[]): Promise<boolean> {

@@ -4,7 +4,7 @@
  * Invariants
  * - Nothing of a driver is loaded until a store is opened.
  * - Two connections are kept: one for flushes, one for leases and hints. Whatever else the process does with its pool, these two
- *   are not waited for again. Reading takes a third, and gives it back to the user's pool after each answer.
+ *   are not waited for again. Reading takes others: two of our own, or one of the user's pool, given back after each answer.
  */
 import { BadInputError, StoreError } from '../../core/errors.js'
 import type {
@@ -29,14 +29,15 @@ import { Definitions } from './definitions.js'
 import type { Client, PostgresPool } from './driver.js'
 import { toStoreError } from './failures.js'
 import { Flusher } from './flusher.js'
-import { type Connected, Link } from './link.js'
+import type { Connected, Link } from './link.js'
 import { migrate, quoted, refuseOlder } from './migrations.js'
+import { borrowedReaders, ownReaders, type Source } from './readers.js'
 import { Reading } from './reading.js'
 import { storedOf, tombstoneOf, type WireSaga, type WireTombstone } from './rows.js'
 import { Side } from './side.js'
 import { type SubmittedIn, submitInText, submitInValues } from './transaction.js'
 
-export type { PooledClient, PostgresPool } from './driver.js'
+export type { PostgresPool } from './driver.js'
 
 export interface PostgresStoreOptions {
   /** A `pg.Pool` of your own. Two of its connections are kept for as long as the store is open, and more are taken for reading. */
@@ -68,13 +69,13 @@ export function postgresStore(at: string | PostgresStoreOptions): PostgresStore 
   if (typeof at === 'string') {
     const { connectionString, schema, shown } = placeOf(at, undefined)
     const open = (statement: number) => connectorAt(connectionString, { connect: connectTimeout, statement })
-    return new StoreOverPostgres(shown, schema, open)
+    return new StoreOverPostgres(shown, schema, open, ownReaders)
   }
   if (typeof at?.pool?.connect !== 'function')
     throw new BadInputError('`pool` is no pool', 'pass an address, or { pool: new pg.Pool(…) }')
   const schema = checkSchema(at.schema ?? 'backstep')
   const connect = connectorTo(at.pool)
-  return new StoreOverPostgres(`postgres: (a pool) ${schema}`, schema, () => connect)
+  return new StoreOverPostgres(`postgres: (a pool) ${schema}`, schema, () => connect, borrowedReaders)
 }
 
 type InTransaction = Awaited<ReturnType<NonNullable<Store['submitIn']>>>
@@ -85,15 +86,22 @@ class StoreOverPostgres implements PostgresStore {
   readonly lease = 5_000
   readonly #schema: string
   readonly #open: (statement: number) => () => Promise<Connected>
+  readonly #readers: (open: () => Promise<Connected>, timeout: number) => Source
   readonly #definitions: Definitions
   #flusher: Flusher | undefined
   #side: Side | undefined
-  #reader: Link | undefined
+  #reader: Source | undefined
   readonly #reading: Reading
   readonly #listeners: (() => void)[] = []
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(address: string, schema: string, open: (statement: number) => () => Promise<Connected>) {
+  constructor(
+    address: string,
+    schema: string,
+    open: (statement: number) => () => Promise<Connected>,
+    readers: (open: () => Promise<Connected>, timeout: number) => Source,
+  ) {
+    this.#readers = readers
     this.address = address
     this.#schema = schema
     this.#open = open
@@ -109,7 +117,7 @@ class StoreOverPostgres implements PostgresStore {
     const flusher = new Flusher(this.#open(flushTimeout), this.#schema, this.#definitions, flushTimeout, woke)
     this.#side = side
     this.#flusher = flusher
-    this.#reader = new Link(this.#open(readTimeout), async () => {}, readTimeout)
+    this.#reader = this.#readers(this.#open(readTimeout), readTimeout)
     for (const listener of this.#listeners) side.onHint(listener)
     try {
       await Promise.all([this.#guard(() => flusher.link.ready()), this.#guard(() => side.measure())])

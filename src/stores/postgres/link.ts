@@ -86,21 +86,30 @@ export class Link {
     if (before) this.#drop(before)
   }
 
-  async close(): Promise<void> {
+  /** `asNew`: the connection is as it came, and may be given back; otherwise it listens, or knows prepared statements. */
+  async close(asNew = false): Promise<void> {
     this.#closed = true
     const last = await this.#now?.catch(() => undefined)
     this.#now = undefined
-    await last?.close(false)
+    await last?.close(!asNew)
   }
 
   async #connect(): Promise<Connected> {
-    const connected = await this.#open()
+    const { client, close } = await this.#open()
     const lost = () => this.#drop(connected)
-    connected.client.on('error', lost)
-    connected.client.on('end', lost)
+    const connected: Connected = {
+      client,
+      close: (broken) => {
+        client.removeListener('error', lost)
+        client.removeListener('end', lost)
+        return close(broken)
+      },
+    }
+    client.on('error', lost)
+    client.on('end', lost)
     try {
       if (this.#closed) throw new Error('the store is closed')
-      await this.#prepare(connected.client)
+      await this.#prepare(client)
       return connected
     } catch (error) {
       await connected.close(true)

@@ -17,18 +17,18 @@ import type {
 import type { Definitions } from './definitions.js'
 import { asText } from './driver.js'
 import { inconsistencies } from './inspection.js'
-import type { Link } from './link.js'
 import { migrations, quoted } from './migrations.js'
+import type { Source } from './readers.js'
 import { rowOf, stages, statuses, storedOf, tombstoneOf, type WireSaga, type WireTombstone } from './rows.js'
 import { numbers, stored, unstored } from './text.js'
 
 export class Reading {
-  readonly #link: () => Link
+  readonly #link: () => Source
   readonly #definitions: Definitions
   readonly #name: string
   readonly #saga: string
 
-  constructor(link: () => Link, schema: string, definitions: Definitions) {
+  constructor(link: () => Source, schema: string, definitions: Definitions) {
     const name = quoted(schema)
     this.#link = link
     this.#definitions = definitions

@@ -36,6 +36,10 @@ export const flush = `
   DECLARE
     me sessions;
   BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+      RAISE EXCEPTION 'backstep needs the isolation level read committed, this connection has %', current_setting('transaction_isolation')
+        USING ERRCODE = 'BK002';
+    END IF;
     SELECT * INTO me FROM sessions WHERE s = session FOR UPDATE;
     IF FOUND THEN
       UPDATE sessions SET epoch = epoch + 1, seen = now() WHERE s = session RETURNING * INTO me;
@@ -152,6 +156,7 @@ export const flush = `
     high integer;
     claimers text[];
     in_line boolean;
+    told boolean := false;
   BEGIN
     o_woke := false;
     IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -202,6 +207,8 @@ export const flush = `
     END IF;
     IF in_line THEN
       PERFORM FROM line FOR UPDATE;
+      /* Whoever is first waits for nobody for long: all others wait for him. */
+      PERFORM set_config('lock_timeout', '500ms', true);
       PERFORM set_config('backstep.budget', '500', true);
     END IF;
 
@@ -234,6 +241,7 @@ export const flush = `
     END IF;
     IF facts IS NOT NULL THEN
       INSERT INTO notices (w, n) SELECT owner, n FROM sagas WHERE n = ANY (facts) AND owner IS NOT NULL ON CONFLICT DO NOTHING;
+      told := FOUND;
     END IF;
     IF e_n IS NOT NULL THEN
       SELECT * INTO got, o_woke FROM end_holders_1(e_n, e_status, e_at);
@@ -254,8 +262,8 @@ export const flush = `
       PERFORM summarise_1((c->>0)::bigint, (c->>1)::integer, (c->>2)::integer, (c->>3)::boolean, (c->>4)::boolean, (c->>5)::bigint,
         (c->>6)::integer, (c->>7)::bigint, (c->>8)::boolean)
       FROM json_array_elements(sums::json) c WHERE all_landed OR (c->>0)::bigint = ANY (landed);
-      o_woke := true;
     END IF;
+    o_woke := o_woke OR told;
     IF prunes IS NOT NULL THEN
       SELECT json_agg(prune_1((c->>0)::bigint, c->>1)) INTO o_prunes FROM json_array_elements(prunes::json) c;
     END IF;
