@@ -21,8 +21,9 @@ export function jobSaga(book, signals = () => {}) {
     if (context.input.ms > 0) await sleep(context.input.ms)
     book.write(context, 'rolled_back')
   }
-  const rollbackRetry = { min: 10, max: 50 }
+  // An attempt that was open when its process died waits this long before it is made again.
+  const quick = { retry: { attempts: 1, min: 10, max: 50 }, rollbackRetry: { min: 10, max: 50 } }
   return saga('job', { keys: ({ keys }) => keys })
-    .step('one', { commit: (context) => commit(context, false), rollback, rollbackRetry })
-    .step('two', { commit: (context) => commit(context, context.input.fails), rollback, rollbackRetry })
+    .step('one', { commit: (context) => commit(context, false), rollback, ...quick })
+    .step('two', { commit: (context) => commit(context, context.input.fails), rollback, ...quick })
 }
