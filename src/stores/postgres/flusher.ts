@@ -1,5 +1,5 @@
 /**
- * Sends flushes over a connection of their own, one after the other.
+ * Sends flushes over a connection of their own, one after the other; `sent` is called when the next may queue up behind.
  *
  * Invariants
  * - Each new connection first ends whatever an older one may have left behind (fence_1): so a flush that is sent again cannot meet its
@@ -18,6 +18,8 @@ import { type Connected, Link } from './link.js'
 import { quoted } from './migrations.js'
 
 const attempts = 5
+
+const nothing = () => {}
 
 const applied: Result = { type: 'applied' }
 
@@ -65,12 +67,13 @@ export class Flusher {
   }
 
   /** Throws what the driver throws; then the outcome is unknown. */
-  async apply(writes: readonly Write[]): Promise<Result[]> {
+  async apply(writes: readonly Write[], sent: () => void): Promise<Result[]> {
     const results: Result[] = new Array(writes.length)
     const batches = batchesOf(writes, (index) => {
       results[index] = { type: 'refused', error: new Error('unknown kind of write') }
     })
-    for (const batch of batches) await this.#applyBatch(batch, results)
+    for (const batch of batches)
+      await this.#applyBatch(batch, results, batch === batches.at(-1) ? sent : nothing)
     return results
   }
 
@@ -79,13 +82,17 @@ export class Flusher {
   }
 
   /** A query over the same connection: after all flushes before it, and after the end of a lost one. */
-  query(text: string, values: readonly unknown[]): Promise<readonly (readonly unknown[])[]> {
-    return this.#link.query({ text, values, types: asText })
+  query(
+    text: string,
+    values: readonly unknown[],
+    sent: () => void,
+  ): Promise<readonly (readonly unknown[])[]> {
+    return this.#link.query({ text, values, types: asText }, sent)
   }
 
-  async #applyBatch(batch: Batch, results: Result[]): Promise<void> {
+  async #applyBatch(batch: Batch, results: Result[], sent: () => void): Promise<void> {
     try {
-      const answers = await this.#send(batch)
+      const answers = await this.#send(batch, sent)
       for (const { write, result } of answers) results[batch.at.get(write) ?? -1] = result
     } catch (error) {
       if (!isAboutData(error)) throw error
@@ -101,14 +108,14 @@ export class Flusher {
 
   async #alone(write: Write): Promise<Result> {
     const results: Result[] = []
-    for (const batch of batchesOf([write], () => {})) await this.#applyBatch(batch, results)
+    for (const batch of batchesOf([write], nothing)) await this.#applyBatch(batch, results, nothing)
     return results[0] ?? { type: 'refused', error: new Error('no answer') }
   }
 
-  async #send(batch: Batch): Promise<Answer[]> {
+  async #send(batch: Batch, sent: () => void): Promise<Answer[]> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#sendOnce(batch)
+        return await this.#sendOnce(batch, sent)
       } catch (error) {
         if (attempt >= attempts || !(isInTheWay(error) || isOutdated(error))) throw error
         // Not at once, and not all at the same moment: those who met would meet again.
@@ -117,28 +124,28 @@ export class Flusher {
     }
   }
 
-  async #sendOnce(batch: Batch): Promise<Answer[]> {
+  async #sendOnce(batch: Batch, sent: () => void): Promise<Answer[]> {
     await this.#link.ready()
     const unknown = this.#definitions.unknown(refsOf(batch))
     if (unknown) await this.#definitions.intern(this.#link, unknown)
     const rest = parametersOf(batch, this.#definitions.numberOf)
-    if (isUsual(rest) && (await this.#append(rest)))
+    if (isUsual(rest) && (await this.#append(rest, sent)))
       return batch.appends.map((write) => ({ write, result: applied }))
-    const rows = await this.#flush([this.#session, this.#epoch, ...rest])
+    const rows = await this.#flush([this.#session, this.#epoch, ...rest], sent)
     const row = rows[0] as readonly (string | null)[]
     const answers = await resultsOf(batch, row, (numbers) => this.#definitions.load(this.#link, numbers))
     if (row[8] === 't' ? batch.claims.length === 0 : answers.some(isQueued)) this.#woke()
     return answers
   }
 
-  async #append(rest: readonly unknown[]): Promise<boolean> {
+  async #append(rest: readonly unknown[], sent: () => void): Promise<boolean> {
     const values = [this.#session, this.#epoch, ...rest.slice(1, 6)]
-    const rows = await this.#prepared('append_1', this.#appendText, values)
+    const rows = await this.#prepared('append_1', this.#appendText, values, sent)
     return rows[0]?.[0] === 't'
   }
 
-  #flush(values: readonly unknown[]): Promise<readonly (readonly unknown[])[]> {
-    return this.#prepared('flush_1', this.#text, values)
+  #flush(values: readonly unknown[], sent: () => void): Promise<readonly (readonly unknown[])[]> {
+    return this.#prepared('flush_1', this.#text, values, sent)
   }
 
   /** Preparing saves a sixth of the time of a small flush. The name tells the schema, for those who share a connection. */
@@ -146,15 +153,16 @@ export class Flusher {
     name: string,
     text: string,
     values: readonly unknown[],
+    sent: () => void,
   ): Promise<readonly (readonly unknown[])[]> {
     const query = { text, values, types: asText }
-    if (!this.#prepares) return this.#link.query(query)
+    if (!this.#prepares) return this.#link.query(query, sent)
     try {
-      return await this.#link.query({ ...query, name: `${name} ${this.#schema}` })
+      return await this.#link.query({ ...query, name: `${name} ${this.#schema}` }, sent)
     } catch (error) {
       if (!isUnprepared(error)) throw error
       this.#prepares = false
-      return this.#link.query(query)
+      return this.#link.query(query, sent)
     }
   }
 

@@ -93,7 +93,9 @@ class StoreOverPostgres implements PostgresStore {
   #reader: Source | undefined
   readonly #reading: Reading
   readonly #listeners: (() => void)[] = []
+  /** Until the last call has been sent. */
   #last: Promise<unknown> = Promise.resolve()
+  readonly #underWay = new Set<Promise<unknown>>()
 
   constructor(
     address: string,
@@ -151,7 +153,7 @@ class StoreOverPostgres implements PostgresStore {
     if (writes.length === 0) return Promise.resolve([])
     if (first?.type === 'renew' && writes.length === 1)
       return this.#guard(async () => [await this.#renew(first)])
-    return this.#inTurn(() => this.#need(this.#flusher).apply(writes))
+    return this.#inTurn((sent) => this.#need(this.#flusher).apply(writes, sent))
   }
 
   find(ref: { readonly n: number } | { readonly id: string }): Promise<StoredSaga | Tombstone | undefined> {
@@ -173,8 +175,8 @@ class StoreOverPostgres implements PostgresStore {
         ON s.stage = 1 AND s.d = f.d AND s.owner = k.w WHERE k.worker = $1 AND NOT k.dead
       UNION ALL SELECT s.n, s.token FROM ${name}.workers k JOIN ${name}.sagas s
         ON s.stage = 0 AND s.deadline IS NOT NULL AND s.owner = k.w WHERE k.worker = $1 AND NOT k.dead`
-    return this.#inTurn(async () => {
-      const rows = await this.#need(this.#flusher).query(text, [worker])
+    return this.#inTurn(async (sent) => {
+      const rows = await this.#need(this.#flusher).query(text, [worker], sent)
       return rows.map(([n, token]) => ({ n: Number(n), token: Number(token) }))
     })
   }
@@ -220,7 +222,7 @@ class StoreOverPostgres implements PostgresStore {
     this.#flusher = undefined
     this.#side = undefined
     this.#reader = undefined
-    await this.#last
+    await Promise.allSettled(this.#underWay)
     await Promise.all(parts.map((part) => part?.close()))
   }
 
@@ -243,11 +245,20 @@ class StoreOverPostgres implements PostgresStore {
     })
   }
 
-  /** One flush at a time, also for callers who do not wait. */
-  #inTurn<T>(action: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(() => this.#guard(action))
-    this.#last = turn.catch(() => {})
-    return turn
+  /** Calls are sent in order, and the next while the server still works on the last: so that it need not wait for us. */
+  #inTurn<T>(action: (sent: () => void) => Promise<T>): Promise<T> {
+    const answer = new Promise<T>((resolve, reject) => {
+      const send = (sent: () => void) => {
+        this.#guard(() => action(sent))
+          .then(resolve, reject)
+          .finally(sent)
+      }
+      this.#last = this.#last.then(() => new Promise<void>(send))
+    })
+    this.#underWay.add(answer)
+    const done = () => this.#underWay.delete(answer)
+    answer.then(done, done)
+    return answer
   }
 
   async #guard<T>(action: () => Promise<T>): Promise<T> {

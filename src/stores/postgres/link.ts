@@ -37,10 +37,11 @@ export class Link {
     this.#timeout = timeout
   }
 
-  /** Throws what the driver throws. */
-  query(config: QueryConfig): Promise<readonly (readonly unknown[])[]> {
+  /** Throws what the driver throws. `queued` is called at once: what is called later is sent later. */
+  query(config: QueryConfig, queued?: () => void): Promise<readonly (readonly unknown[])[]> {
     const answer = this.#last.then(() => this.#send(config))
     this.#last = answer.catch(() => {})
+    queued?.()
     return answer
   }
 
