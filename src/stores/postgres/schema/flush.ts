@@ -24,6 +24,11 @@
  *   Two rare cases wait the wrong way round, and are ended by the timeout of locks and repeated: an append by one whose worker is
  *   dead but whose saga nobody has taken (its chunk comes after the line); and a submit of an id that an open user's transaction has taken.
  *
+ * Plans
+ *   They are kept for as long as a connection lives, and made when tables are empty or statistics old: so whatever does not go by an
+ *   index is forbidden, in the functions' own settings. Before PostgreSQL 18 what is forbidden costs so much, where there is no
+ *   other way, that the compiler (jit) would be called for it: half a second for a claim. It is off, too.
+ *
  * Invariants
  * - Everything is checked by a fresh look after the lock that protects it: each statement below has a snapshot of its own, which is
  *   true under READ COMMITTED only.
@@ -102,7 +107,7 @@ export const flush = `
     a_entries text) RETURNS boolean LANGUAGE plpgsql
   SET search_path = :schema SET lock_timeout = '5s'
   SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
-  SET plan_cache_mode = force_generic_plan AS $$
+  SET plan_cache_mode = force_generic_plan SET jit = off AS $$
   DECLARE
     many integer;
   BEGIN
@@ -135,7 +140,7 @@ export const flush = `
   ) LANGUAGE plpgsql
   SET search_path = :schema SET lock_timeout = '5s'
   SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
-  SET plan_cache_mode = force_generic_plan AS $$
+  SET plan_cache_mode = force_generic_plan SET jit = off AS $$
   DECLARE
     own bigint[];
     landed bigint[];
