@@ -1,8 +1,10 @@
 /**
  * What steps return and throw, and what sagas are called: every odd value is stored as it is, refused, or recorded; none does harm.
  */
-import { Orchestrator, type SagaRolledBackError, saga } from 'backstep'
+import { Orchestrator, type SagaRolledBackError, type Store, saga } from 'backstep'
+import { postgresStore } from 'backstep/postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describePostgres, freshSchema } from '../support/postgres.js'
 import { stores } from '../support/stores.js'
 
 const unhandled: unknown[] = []
@@ -77,11 +79,17 @@ const storable: Record<string, [given: unknown, stored: unknown]> = {
   ],
 }
 
-for (const { name, make } of stores) {
-  describe(`over ${name}`, () => {
+type Describe = (name: string, tests: () => void) => unknown
+const places: readonly (readonly [string, Describe, () => Promise<Store>])[] = [
+  ...stores.map(({ name, make }) => [name, describe, async () => make().store] as const),
+  ['postgres', describePostgres, async () => postgresStore(await freshSchema())],
+]
+
+for (const [name, describePlace, open] of places) {
+  describePlace(`over ${name}`, () => {
     let orchestrator: Orchestrator
     beforeAll(async () => {
-      orchestrator = await Orchestrator.open(make().store, { log: false })
+      orchestrator = await Orchestrator.open(await open(), { log: false })
     })
     afterAll(async () => {
       await orchestrator.close()
