@@ -57,7 +57,7 @@ export class Database {
     this.#liveness = new Liveness(openDriver, path)
   }
 
-  open(create: boolean): void {
+  open(create = true): void {
     this.#create = create
     this.#guard(() => this.#ready())
   }
