@@ -1,70 +1,15 @@
-import fc from 'fast-check'
+/**
+ * The store's contract on PostgreSQL. Many more random histories are in postgres.long.ts.
+ */
 import { expect, it } from 'vitest'
-import type { Store } from '#dist/store/store.js'
-import { postgresStore } from '#dist/stores/postgres/index.js'
-import { describePostgres, freshSchema, query } from '../support/postgres.js'
-import { anyHistory, History } from './admission-property.js'
-import type { Place } from './desk.js'
+import { describePostgres } from '../support/postgres.js'
+import { makePlace, playOnSmallBudget } from './postgres-histories.js'
 import { storeSuite } from './suite.js'
 
-async function makePlace(): Promise<Place> {
-  const address = await freshSchema()
-  const open: Store[] = []
-  return {
-    open: async () => {
-      const store = postgresStore(address)
-      await store.open()
-      open.push(store)
-      return store
-    },
-    close: async () => {
-      await Promise.all(open.splice(0).map((store) => store.close()))
-    },
-    remove: async () => {
-      await query(address, `DROP SCHEMA IF EXISTS "${new URL(address).searchParams.get('schema')}" CASCADE`)
-    },
-  }
-}
-
-/** Gives every call a budget of `rows`: the functions hold no other 500. */
-async function shrinkBudget(address: string, rows: number): Promise<void> {
-  const found = await query<{ text: string }>(
-    address,
-    `SELECT pg_get_functiondef(p.oid) AS text FROM pg_proc p JOIN pg_namespace s ON s.oid = p.pronamespace
-     WHERE s.nspname = '${new URL(address).searchParams.get('schema')}' AND p.prosrc LIKE '%''500''%'`,
-  )
-  expect(found.map(({ text }) => /FUNCTION \S+\.(\w+)/.exec(text)?.[1]).sort()).toEqual([
-    'claim_1',
-    'flush_1',
-  ])
-  for (const { text } of found) {
-    const path = `SET search_path = "${new URL(address).searchParams.get('schema')}";`
-    await query(address, path + text.replaceAll("'500'", `'${rows}'`))
-  }
-}
-
 describePostgres('PostgreSQL', () => {
-  storeSuite('postgres', makePlace, 60)
+  storeSuite('postgres', makePlace, 15)
 
   it('work that is put off is done by later claims (a budget of 2 rows)', async () => {
-    let started = 0
-    await fc.assert(
-      fc.asyncProperty(anyHistory, async (moves) => {
-        const address = await freshSchema()
-        const store = postgresStore(address)
-        await store.open()
-        try {
-          await shrinkBudget(address, 2)
-          const history = new History(store, 'h')
-          await history.play(moves)
-          started += history.started
-        } finally {
-          await store.close()
-          await query(address, `DROP SCHEMA "${new URL(address).searchParams.get('schema')}" CASCADE`)
-        }
-      }),
-      { numRuns: 40 },
-    )
-    expect(started).toBeGreaterThan(40)
-  }, 120_000)
+    expect(await playOnSmallBudget(10)).toBeGreaterThan(5)
+  })
 })

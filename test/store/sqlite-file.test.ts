@@ -47,7 +47,7 @@ describe('the file', () => {
     const path = await newPath()
     const store = await openStore(path)
     expect((await store.health()).engine).toMatch(/^SQLite 3\.\d+\.\d+, WAL, synchronous=FULL$/)
-    const connection = Connection.open(await loadDriver(), path, { suspicious: false })
+    const connection = Connection.open(await loadDriver(), path, { suspicious: false, create: true })
     const read = (name: string) => connection.db.pragma(name, { simple: true })
     expect([read('journal_mode'), read('synchronous'), read('application_id'), read('user_version')]).toEqual(
       ['wal', 2, applicationId, migrations.length],
