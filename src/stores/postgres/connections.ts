@@ -6,6 +6,7 @@
  *   refuses such parameters the functions bound the waits for locks, and the client bounds the wait for the answer.
  * - An error of an idle connection is always heard: unheard it would end the process.
  */
+import { StoreError } from '../../core/errors.js'
 import { type ClientClass, loadClient, type PooledClient, type PostgresPool } from './driver.js'
 import { messageOf } from './failures.js'
 import type { Connected } from './link.js'
@@ -18,10 +19,19 @@ export interface Limits {
 
 const ignore = () => {}
 
-export function connectorTo(pool: PostgresPool): () => Promise<Connected> {
+const heard = new WeakSet<PostgresPool>()
+
+/** Of a pool, too, an idle connection that the server ends must not end the process: some of its idle ones have been ours. */
+function hear(pool: PostgresPool): void {
+  if (heard.has(pool)) return
+  heard.add(pool)
+  pool.on?.('error', ignore)
+}
+
+export function connectorTo(pool: PostgresPool, within: number): () => Promise<Connected> {
+  hear(pool)
   return async () => {
-    // See PostgresPool: a client of pg.
-    const client = (await pool.connect()) as PooledClient
+    const client = await borrow(pool, within)
     client.on('error', ignore)
     let open = true
     return {
@@ -36,11 +46,38 @@ export function connectorTo(pool: PostgresPool): () => Promise<Connected> {
   }
 }
 
+/** A pool that has nothing to give keeps whoever asks waiting, by default for ever. What it gives too late is given back. */
+function borrow(pool: PostgresPool, within: number): Promise<PooledClient> {
+  return new Promise((resolve, reject) => {
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      reject(
+        new StoreError(`the pool gave no connection within ${within} ms`, {
+          code: 'STORE_UNAVAILABLE',
+          hint: 'let the pool have more connections: two are kept, and reading takes others for a moment',
+        }),
+      )
+    }, within)
+    pool
+      .connect()
+      .then((given) => {
+        // See PostgresPool: a client of pg.
+        const client = given as PooledClient
+        if (isLate) client.release()
+        else resolve(client)
+      }, reject)
+      .finally(() => clearTimeout(timer))
+  })
+}
+
 /** Loads `pg` at the first call. Throws StoreError `STORE_MISSING`. */
 export function connectorAt(connectionString: string, limits: Limits): () => Promise<Connected> {
   let Client: ClientClass | undefined
   /** Parameters that a pooler does not let through. */
-  let settings: Readonly<Record<string, number>> = {
+  let settings: Readonly<Record<string, number | string>> = {
+    // The server, too, notices within half a minute that our machine is gone, and lets go of its locks.
+    options: '-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4',
     statement_timeout: limits.statement,
     lock_timeout: limits.statement,
     idle_in_transaction_session_timeout: limits.statement * 2,

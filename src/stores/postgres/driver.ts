@@ -34,6 +34,7 @@ export interface PooledClient extends Client {
 /** A `pg.Pool`, or what behaves like one. Its clients are those of `pg`, whose overloads no shorter type matches: only `release` is checked. */
 export interface PostgresPool {
   connect(): Promise<{ release(destroy?: boolean): void }>
+  on?(event: 'error', listener: (error: Error) => void): unknown
 }
 
 /** A client of one's own. */

@@ -38,6 +38,7 @@ export class Flusher {
   readonly #fence: string
   readonly #schema: string
   readonly #appendText: string
+  readonly #timeout: number
   #prepares = true
   #session = 0
   #epoch = 0
@@ -59,6 +60,7 @@ export class Flusher {
     this.#fence = `SELECT ${name}.fence_1($1)`
     this.#definitions = definitions
     this.#woke = woke
+    this.#timeout = timeout
     this.#link = new Link(open, (client) => this.#enter(client), timeout)
   }
 
@@ -173,6 +175,7 @@ export class Flusher {
       values: [this.#session],
       rowMode: 'array',
       types: asText,
+      query_timeout: this.#timeout,
     })
     const [session, epoch] = String(rows[0]?.[0]).split(' ').map(Number)
     this.#session = session ?? 0

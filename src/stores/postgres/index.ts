@@ -74,7 +74,7 @@ export function postgresStore(at: string | PostgresStoreOptions): PostgresStore 
   if (typeof at?.pool?.connect !== 'function')
     throw new BadInputError('`pool` is no pool', 'pass an address, or { pool: new pg.Pool(…) }')
   const schema = checkSchema(at.schema ?? 'backstep')
-  const connect = connectorTo(at.pool)
+  const connect = connectorTo(at.pool, connectTimeout)
   return new StoreOverPostgres(`postgres: (a pool) ${schema}`, schema, () => connect, borrowedReaders)
 }
 

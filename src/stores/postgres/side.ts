@@ -16,11 +16,15 @@ const hintEvery = 50
 /** Every so many renewals, the counts of ended sagas are added up. */
 const addUpEvery = 30
 
+const ignore = () => {}
+
 /** Of NOTIFY; its names are at most 63 bytes, those of schemas at most 51 (see address.ts). */
 export const channelOf = (schema: string): string => `backstep.${schema}`
 
 export class Side {
   readonly #link: Link
+  readonly #open: () => Promise<Connected>
+  readonly #timeout: number
   readonly #schema: string
   readonly #channel: string
   readonly #listeners = new Set<() => void>()
@@ -33,6 +37,8 @@ export class Side {
   constructor(open: () => Promise<Connected>, schema: string, timeout: number) {
     this.#schema = quoted(schema)
     this.#channel = channelOf(schema)
+    this.#open = open
+    this.#timeout = timeout
     this.#link = new Link(open, (client) => this.#listen(client), timeout)
   }
 
@@ -58,10 +64,37 @@ export class Side {
     this.#hint.unref()
   }
 
-  async renew({ worker, lease }: RenewWrite): Promise<Result> {
+  /**
+   * Where no answer comes soon, over a second connection, too: the first may have died without a word, and by the time that this is
+   * certain the lease would be over, and with it everything that runs here.
+   */
+  renew(write: RenewWrite): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const beside = setTimeout(() => {
+        this.#renewBeside(write).then((result) => {
+          resolve(result)
+          void this.#link.renew()
+        }, ignore)
+      }, write.lease / 6)
+      this.#renewOver(this.#link, write)
+        .then(resolve, reject)
+        .finally(() => clearTimeout(beside))
+    })
+  }
+
+  async #renewBeside(write: RenewWrite): Promise<Result> {
+    const link = new Link(this.#open, async () => {}, this.#timeout)
+    try {
+      return await this.#renewOver(link, write)
+    } finally {
+      await link.close(true)
+    }
+  }
+
+  async #renewOver(link: Link, { worker, lease }: RenewWrite): Promise<Result> {
     const sent = Date.now()
     const values = [worker, Math.ceil(lease), ++this.#renewals % addUpEvery === 0]
-    const [row] = await this.#link.query({
+    const [row] = await link.query({
       text: `SELECT * FROM ${this.#schema}.renew_alone_1($1, $2, $3)`,
       values,
       types: asText,
@@ -97,7 +130,7 @@ export class Side {
 
   async #listen(client: Client): Promise<void> {
     client.on('notification', () => this.#hear())
-    await client.query(`LISTEN ${quoted(this.#channel)}`)
+    await client.query({ text: `LISTEN ${quoted(this.#channel)}`, query_timeout: this.#timeout })
     // What was told while nobody listened.
     this.#hear()
   }

@@ -103,6 +103,12 @@ export const flush = `
 
   /* The usual flush of an owner: appends that change no row. The same as flush_1 does with them, with a third of the expressions that
      plpgsql has to set up in each transaction. Not true: some did not land, or something is not as usual; flush_1 says what. */
+  /* A connection may die between the statement and the message that commits it: then the server waits for that one, with all locks,
+     and none of its other timeouts runs. PostgreSQL 17 can bound this; before, it is over when TCP gives up (see connections.ts). */
+  CREATE FUNCTION bound_1() RETURNS text LANGUAGE sql VOLATILE AS
+    $$ SELECT CASE WHEN current_setting('server_version_num')::integer >= 170000
+      THEN set_config('transaction_timeout', '20s', true) END $$;
+
   CREATE FUNCTION append_1(session bigint, session_epoch integer, a_n bigint[], a_token bigint[], a_seq integer[], a_at bigint[],
     a_entries text) RETURNS boolean LANGUAGE plpgsql
   SET search_path = :schema SET lock_timeout = '5s'
@@ -111,7 +117,8 @@ export const flush = `
   DECLARE
     many integer;
   BEGIN
-    PERFORM set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)
+    PERFORM set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true),
+      bound_1()
     FROM sessions WHERE s = session AND epoch = session_epoch AND current_setting('transaction_isolation') = 'read committed' FOR KEY SHARE;
     IF NOT FOUND THEN RETURN NULL; END IF;
     INSERT INTO journal (n, seq, at, entries)
@@ -164,6 +171,7 @@ export const flush = `
     told boolean := false;
   BEGIN
     o_woke := false;
+    PERFORM bound_1();
     IF current_setting('transaction_isolation') <> 'read committed' THEN
       RAISE EXCEPTION 'backstep needs the isolation level read committed, this connection has %', current_setting('transaction_isolation')
         USING ERRCODE = 'BK002';
