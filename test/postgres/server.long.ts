@@ -2,9 +2,9 @@
 import { Orchestrator } from 'backstep'
 import { expect, test } from 'vitest'
 import { MemoryLedger } from '../support/ledger.js'
-import { describeOwnPostgres, describePostgres, freshSchema } from '../support/postgres.js'
+import { describeOwnPostgres, describePostgres, freshSchema, startPostgres } from '../support/postgres.js'
 import { PostgresProxy } from '../support/postgres-proxy.js'
-import { jobs, judgeJobs, repeated, submitAll, unfinished, until } from './fleet.js'
+import { jobs, judgeJobs, repeated, runToEnd, submitAll, unfinished, until } from './fleet.js'
 import { jobSaga } from './jobs.mjs'
 import { restartAndJudge } from './restarts.js'
 
@@ -28,6 +28,48 @@ describeOwnPostgres('server, for longer', () => {
     expect(rolling_back).toBeGreaterThan(0)
     // Of four processes, for each restart.
     expect(Object.values(others).reduce((sum, count) => sum + count, 0)).toBeLessThan(50 * report.done)
+  })
+})
+
+describeOwnPostgres('half a flush', () => {
+  test('scenario 29: the connection falls silent between a flush and the message that commits it: its locks are let go, and the fleet goes on', async () => {
+    // One of our own: older ones than PostgreSQL 17 wait for as long as TCP does.
+    const { address } = await startPostgres()
+    const proxy = await PostgresProxy.start(address)
+    const ledger = new MemoryLedger()
+    const job = jobSaga(ledger)
+    const one = { keys: ['k'], ms: 0, fails: false }
+    const first = await Orchestrator.open(proxy.address, { sagas: [job], log: false, lease: '60s' })
+    const second = await Orchestrator.open(address, { sagas: [job], log: false })
+    await first.run(job, one, { id: 'before' })
+    const executed = new Set<number>()
+    proxy.fate = ({ to, type, connection }) => {
+      if (to === 'server' && type === 'E') executed.add(connection)
+      return to === 'server' && type === 'S' && executed.has(connection) && proxy.counts.silences === 0
+        ? 'silence'
+        : 'pass'
+    }
+    const begun = performance.now()
+    const a = runToEnd(first, job, 'a', one)
+    await until(() => proxy.counts.silences === 1)
+    await runToEnd(second, job, 'b', one)
+    console.log(`the fleet went on after ${((performance.now() - begun) / 1_000).toFixed(1)} s`)
+    expect(performance.now() - begun).toBeLessThan(40_000)
+    await a
+    expect(
+      await judgeJobs(
+        second,
+        new Map([
+          ['a', one],
+          ['b', one],
+          ['before', one],
+        ]),
+        ledger.lines,
+      ),
+    ).toEqual([])
+    expect(repeated(ledger.lines)).toEqual([])
+    await first.close()
+    await second.close()
   })
 })
 

@@ -91,7 +91,7 @@ describeOwnPostgres('server', () => {
           () => 'stored',
           (error: { code?: string }) => error.code,
         )
-      await sleep(3_000)
+      await sleep(2_000)
       expect(await during).toBe('STORE_UNAVAILABLE')
       // Pauses double from a tenth of a second to two.
       expect(attempts.flushes + proxy.counts.connections - attempts.connections).toBeLessThan(60)
