@@ -40,9 +40,11 @@ export const clocks: Readonly<Record<string, string>> = {
   'stores/sqlite/index.ts': "the store's own clock, unless a test brings one (contract, 10)",
   'stores/sqlite/thread.ts': 'a function cannot cross into a thread',
   'stores/sqlite/connection.ts': 'bounds the wait for a lock, in the thread',
+  'stores/postgres/connections.ts': 'bounds the wait for a pool that has nothing to give',
   'stores/postgres/flusher.ts': 'pauses between repeats, with jitter',
   'stores/postgres/link.ts': 'the pause after a connection that failed',
-  'stores/postgres/side.ts': "measures how far the database's clock is ahead of ours, and spaces the hints",
+  'stores/postgres/side.ts':
+    "measures how far the database's clock is ahead of ours, spaces the hints, and asks again where no answer comes",
   'stores/sqlite/liveness.ts': 'bounds how often other processes are looked at, in the thread',
 }
 

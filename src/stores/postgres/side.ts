@@ -4,7 +4,8 @@
  * Invariants
  * - A hint is only a hint: lost, doubled or late it does no harm, since those who wait also poll.
  * - NOTIFY takes a lock of the whole server at its commit. So it is never part of a flush, and sent at most once in `hintEvery`.
- * - A renewal is a statement of its own that locks nothing but its row: it waits for no flush.
+ * - A renewal is a statement of its own that locks nothing but its row: it waits for no flush, and a connection that died without
+ *   a word does not cost the lease: it is sent over another, too.
  */
 import type { RenewWrite, Result } from '../../store/store.js'
 import { asText, type Client } from './driver.js'
