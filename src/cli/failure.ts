@@ -67,7 +67,7 @@ export function tell(error: unknown): Told {
   const tail = `\n  hint: ${error.hint}`
   const message = error.message.endsWith(tail) ? error.message.slice(0, -tail.length) : error.message
   const hint = isBadAddress(error)
-    ? 'write it as sqlite:path/to/file.db'
+    ? 'write it as sqlite:path/to/file.db or postgres://user@host/database'
     : (hintsHere[code]?.(sagaId ?? '') ?? error.hint)
   return {
     code,

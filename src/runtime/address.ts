@@ -10,7 +10,7 @@ import { memoryStore } from '../stores/memory/index.js'
 /** Throws StoreError (`STORE_ADDRESS`) for an address that names no store. */
 export async function storeAt(address: string): Promise<Store> {
   const colon = address.indexOf(':')
-  const scheme = colon < 0 ? '' : address.slice(0, colon)
+  const scheme = colon < 0 ? '' : address.slice(0, colon).toLowerCase()
   const rest = address.slice(colon + 1)
   if (scheme === 'memory' && rest === '') return memoryStore()
   if (scheme === 'sqlite' && rest !== '') {
@@ -21,7 +21,9 @@ export async function storeAt(address: string): Promise<Store> {
     const { postgresStore } = await import('../stores/postgres/index.js')
     return postgresStore(address)
   }
-  throw new StoreError(`no store has the address ${JSON.stringify(address)}`, {
+  // A misspelt address may hold a password all the same.
+  const shown = rest.includes('@') ? `${scheme}:…` : address
+  throw new StoreError(`no store has the address ${JSON.stringify(shown)}`, {
     code: 'STORE_ADDRESS',
     hint: "use 'memory:', 'sqlite:path/to/file.db', 'postgres://user:password@host/database', or a store object",
   })

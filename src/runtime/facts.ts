@@ -25,7 +25,7 @@ export const notFound = (id: string): SagaStateError =>
   new SagaStateError(`there is no saga ${id}`, {
     code: 'NOT_FOUND',
     sagaId: id,
-    hint: 'look for it with list(); a pruned saga is gone',
+    hint: 'look for it with list(); a pruned saga is gone, and one submitted with tx is not there before that commits',
   })
 
 /** What was added, and to what. `entries` is empty where the wish was fulfilled already. */

@@ -24,6 +24,9 @@ const usualPoll = 200
 /** A hint wakes the whole fleet: who asks first takes what there is, and the others find the queue empty without a crowd. */
 const hintJitter = 10
 
+/** What the store may take to hear what is given up, and that the worker leaves, in ms. */
+const longestGoodbye = 2_000
+
 /** Never given twice, and an operator sees from it which process to look at. */
 const newName = (clock: Clock): string => `${process.pid}@${hostname()}/${clock.id()}`
 
@@ -109,8 +112,10 @@ export class Worker implements Host {
 
   /** There may be something to claim: not later than a moment from now, instead of at the next poll. */
   hinted(): void {
-    if (this.#stopped || this.#claiming || this.#free() <= 0) return
-    this.#sleep(this.clock.random() * hintJitter)
+    if (this.#stopped || this.#free() <= 0) return
+    // What the claim under way has looked at may be older than the hint.
+    if (this.#claiming) this.#claimAgain = true
+    else this.#sleep(this.clock.random() * hintJitter)
   }
 
   /** What this process runs has grown. The order of writes makes it known before whatever is submitted next. */
@@ -385,11 +390,20 @@ export class Worker implements Host {
     await this.#drained(drain)
     this.#releasing = true
     for (const execution of [...this.#running.values()]) execution.release()
-    await this.#drained(2_000)
+    await this.#drained(longestGoodbye)
     for (const execution of [...this.#running.values()]) execution.lose('the process closes down')
     this.#lease?.stop()
-    await this.commits.write({ type: 'leave', worker: this.id }).catch(() => {
-      // The store is gone too; the lease runs out by itself.
+    await this.#leave()
+  }
+
+  /** A store that does not answer is not waited for long: the lease runs out by itself. */
+  #leave(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.clock.timer(longestGoodbye, resolve)
+      this.commits.add({ type: 'leave', worker: this.id }, () => {
+        timer.cancel()
+        resolve()
+      })
     })
   }
 
