@@ -45,21 +45,23 @@ describeShared('crashes', (place) => {
     test(
       'scenario 18: SIGKILL again during the recovery',
       async () => {
-        // The recovery from every boundary has boundaries of its own: of each one is sampled, so that over all every place is hit.
-        const cases = (single[saga] ?? []).map(({ trail }, i): Case => {
-          return { saga, dieAt: [boundaries(saga)[i] ?? 0, 1 + ((i * 7) % trail.length)] }
+        // The recovery from every boundary has boundaries of its own. Of every second one is sampled, so that over all every place is hit.
+        const cases = (single[saga] ?? []).flatMap(({ trail }, i): Case[] => {
+          const first = boundaries(saga)[i] ?? 0
+          return i % 2 === 0 ? [{ saga, dieAt: [first, 1 + ((i * 7) % trail.length)] }] : []
         })
-        expect(cases).toHaveLength(boundaries(saga).length)
+        expect(cases).toHaveLength(Math.ceil(boundaries(saga).length / 2))
         await holds(cases)
       },
       10 * minutes,
     )
 
     test(
-      'scenario 20: SIGTERM at every boundary, without a drain and with one',
+      'scenario 20: SIGTERM at every second boundary, without a drain and with one',
       async () => {
-        const cases = boundaries(saga).map(
-          (at): Case => ({ saga, dieAt: [at], signal: 'SIGTERM', drain: at % 4 === 0 ? '2s' : 0 }),
+        const every = boundaries(saga).filter((_, i) => i % 2 === 0)
+        const cases = every.map(
+          (at, i): Case => ({ saga, dieAt: [at], signal: 'SIGTERM', drain: i % 4 === 0 ? '2s' : 0 }),
         )
         for (const { journal } of await holds(cases)) {
           expect(journal.filter((entry) => entry.type === 'failed' && entry.cause === 'crash')).toEqual([])
