@@ -23,12 +23,12 @@ describePostgres('silence', () => {
     await using worker = await Orchestrator.open(proxy.address, { sagas: [job], log: false })
     const { orchestrator: submitter } = await desk(address)
     await using _closed = submitter
-    await worker.submit(job, { keys: ['long'], ms: 4_000, fails: false }, { id: 'long' })
+    await worker.submit(job, { keys: ['long'], ms: 2_600, fails: false }, { id: 'long' })
     expect(listening).toBeDefined()
     proxy.fate = ({ connection }) => (connection === listening ? 'silence' : 'pass')
 
     const waits: number[] = []
-    const end = performance.now() + 6_000
+    const end = performance.now() + 5_500
     for (let i = 0; performance.now() < end; i++) {
       const id = `saga-${i}`
       await submitter.submit(job, { keys: [id], ms: 0, fails: false }, { id })
