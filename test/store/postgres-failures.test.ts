@@ -301,8 +301,9 @@ describePostgres('hints, clocks, and transactions of the user', () => {
     const client = await clientOf(address)
     await client.query('BEGIN')
     await store.submitIn?.({ query: (sql, params) => client.query(sql, params) }, submission({ id: 'taken' }))
-    await expect(desk.one(submission({ id: 'taken', uid: 'other' }))).rejects.toMatchObject({
-      code: 'STORE_UNAVAILABLE',
+    expect(await desk.one(submission({ id: 'taken', uid: 'other' }))).toMatchObject({
+      type: 'refused',
+      error: { code: 'STORE_UNAVAILABLE' },
     })
     await desk.submit({ id: 'free' })
     await client.query('COMMIT')

@@ -33,6 +33,14 @@ export class Relay {
   cutsAnswer: () => boolean = () => false
   /** Nothing goes through any more, and nobody is told. */
   swallows = false
+  /** The client takes nothing any more, as one that is stopped, and its buffers fill. */
+  set stopsReading(stops: boolean) {
+    for (const server of this.#servers) {
+      if (stops) server.pause()
+      else server.resume()
+    }
+  }
+  readonly #servers = new Set<Socket>()
 
   private constructor(address: string) {
     this.address = address
@@ -59,12 +67,14 @@ export class Relay {
 
   #join(client: Socket, server: Socket): void {
     this.connections++
+    this.#servers.add(server)
     for (const socket of [client, server]) {
       this.#sockets.add(socket)
       socket.setNoDelay(true)
       socket.on('error', () => {})
       socket.on('close', () => {
         this.#sockets.delete(socket)
+        this.#servers.delete(server)
         client.destroy()
         server.destroy()
       })

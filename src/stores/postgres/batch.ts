@@ -2,7 +2,9 @@
  * From writes to the arrays that a flush takes (see schema/flush.ts).
  *
  * Invariants
- * - A flush holds a saga once among its appends, replaces and prunes: what comes again goes into the next.
+ * - A flush holds a saga once among its appends, replaces and prunes: what comes again goes into the next. A submit whose id came
+ *   before goes into the last: by then the id is taken, and any number of them find it so.
+ * - A flush is bounded in bytes: one text of 512 MB cannot be made, nor one parameter of 1 GB sent.
  * - Sagas are sorted by number: two processes lock chunks in the same order.
  * - The usual end and the usual change of status go in arrays; whatever is rare goes as JSON.
  */
@@ -29,6 +31,8 @@ export interface Batch {
   /** All writes, and where each of them stands among those of `apply`. */
   readonly writes: Write[]
   readonly at: Map<Write, number>
+  /** The entries of submits and appends, as they are stored. */
+  readonly texts: Map<Write, string>
 }
 
 type DeskWrite = Extract<Write, { type: 'join' | 'renew' | 'leave' }>
@@ -44,30 +48,57 @@ const newBatch = (): Batch => ({
   claims: [],
   writes: [],
   at: new Map(),
+  texts: new Map(),
 })
+
+/** Characters of entries, from which on a flush is full: far above what is usual, and sent within a second. */
+const largest = 8_000_000
 
 /** Cuts writes into flushes. `unknown` is told about what is no write. */
 export function batchesOf(writes: readonly Write[], unknown: (index: number) => void): Batch[] {
   const batches: Batch[] = []
+  const ids = new Set<string>()
+  const again: (readonly [Write, number])[] = []
   let batch = newBatch()
   let seen = new Set<number | Write>()
-  for (const [index, write] of writes.entries()) {
+  let size = 0
+  const next = () => {
+    if (batch.writes.length > 0) batches.push(batch)
+    batch = newBatch()
+    seen = new Set()
+    size = 0
+  }
+  const add = (write: Write, index: number) => {
+    const text = 'entries' in write ? JSON.stringify(write.entries) : ''
     const what = write.type === 'append' || write.type === 'prune' ? write.n : write
-    if (seen.has(what)) {
-      batches.push(batch)
-      batch = newBatch()
-      seen = new Set()
-    }
-    if (!put(batch, write)) {
-      unknown(index)
-      continue
-    }
+    if (seen.has(what) || size + text.length > largest) next()
+    if (!put(batch, write)) return unknown(index)
     seen.add(what)
+    size += text.length
     batch.writes.push(write)
     batch.at.set(write, index)
+    batch.texts.set(write, text)
   }
-  if (batch.writes.length > 0) batches.push(batch)
+  writes.forEach((write, index) => {
+    if (write.type === 'submit' && ids.size === ids.add(write.id).size) again.push([write, index])
+    else add(write, index)
+  })
+  if (again.length > 0) next()
+  for (const [write, index] of again) add(write, index)
+  next()
   return batches
+}
+
+/** Two flushes of what was one: submits halved, or parted from what comes before and behind them. */
+export function partsOf({ writes }: Batch): Write[][] {
+  const submits = writes.filter(({ type }) => type === 'submit')
+  if (submits.length === writes.length) {
+    const half = Math.ceil(submits.length / 2)
+    return [submits.slice(0, half), submits.slice(half)]
+  }
+  const claims = writes.filter(({ type }) => type === 'claim')
+  const others = writes.filter(({ type }) => type !== 'submit' && type !== 'claim')
+  return [others, submits, claims].filter(({ length }) => length > 0)
 }
 
 function put(batch: Batch, write: Write): boolean {
@@ -101,22 +132,22 @@ const json = (list: readonly unknown[]): string | null => (list.length === 0 ? n
 
 /** The parameters of flush_1, after the session. */
 export function parametersOf(batch: Batch, d: Interned): unknown[] {
-  const { desk, appends, replaces, prunes, submits, claims } = batch
+  const { desk, appends, replaces, prunes, submits, claims, texts } = batch
   const sums = new Summaries(d)
   appends.sort((a, b) => a.n - b.n)
   for (const write of appends) sums.add(write)
   for (const write of replaces) sums.add(write)
   return [
     json(desk.map((write) => deskOf(write, d))),
-    ...appendsOf(appends),
+    ...appendsOf(appends, texts),
     json(
       replaces
-        .map(({ n, token, seq, at, entries }) => [n, token ?? 0, seq, at, JSON.stringify(entries)] as const)
+        .map((write) => [write.n, write.token ?? 0, write.seq, write.at, texts.get(write) ?? ''] as const)
         .sort(([a], [b]) => a - b),
     ),
     ...sums.parameters,
     json(prunes.map(({ n, inputHash }) => [n, inputHash])),
-    ...submitsOf(submits, d),
+    ...submitsOf(submits, texts, d),
     claims.length === 0 ? null : claims.map(({ worker }) => worker).join(itemEnd),
     claims.length === 0 ? null : numbers(claims.map(({ limit }) => limit)),
   ]
@@ -129,7 +160,9 @@ function deskOf(write: DeskWrite, d: Interned): unknown[] {
   return type === 'join' ? [type, worker, lease, [...new Set(write.offers.map(d))]] : [type, worker, lease]
 }
 
-function appendsOf(appends: readonly AppendWrite[]): unknown[] {
+type Texts = ReadonlyMap<Write, string>
+
+function appendsOf(appends: readonly AppendWrite[], texts: Texts): unknown[] {
   if (appends.length === 0) return [null, null, null, null, null, null]
   const facts = appends.filter(({ token }) => token === null)
   return [
@@ -137,7 +170,7 @@ function appendsOf(appends: readonly AppendWrite[]): unknown[] {
     numbers(appends.map(({ token }) => token ?? 0)),
     numbers(appends.map(({ seq }) => seq)),
     numbers(appends.map(({ at }) => at)),
-    appends.map(({ entries }) => JSON.stringify(entries)).join(itemEnd),
+    appends.map((write) => texts.get(write) ?? '').join(itemEnd),
     facts.length === 0 ? null : numbers(facts.map(({ n }) => n)),
   ]
 }
@@ -227,7 +260,7 @@ function alikeOf(submits: readonly SubmitWrite[]): string | null {
 /** The last of a list of keys is no saga's: without it a list of one empty text would be an empty list. */
 const listEnd = '.'
 
-function submitsOf(submits: readonly SubmitWrite[], d: Interned): unknown[] {
+function submitsOf(submits: readonly SubmitWrite[], texts: Texts, d: Interned): unknown[] {
   if (submits.length === 0) return Array.from({ length: 12 }, () => null)
   const runs = runsOf(submits)
   const specials = submits.flatMap(({ start, at }, i) =>
@@ -239,7 +272,7 @@ function submitsOf(submits: readonly SubmitWrite[], d: Interned): unknown[] {
     [...submits.map(({ keys }) => (keys === null ? '' : keysText(keys))), listEnd].join(itemEnd),
     numbers(submits.map(({ deadline }) => (deadline === null ? -1 : Math.ceil(deadline)))),
     numbers(submits.map(({ at }) => at)),
-    submits.map(({ entries }) => JSON.stringify(entries)).join(itemEnd),
+    submits.map((write) => texts.get(write) ?? '').join(itemEnd),
     runs.some(({ starter }) => starter !== '')
       ? submits.map(({ start }) => (start ? JSON.stringify(start.entries) : '[]')).join(itemEnd)
       : null,

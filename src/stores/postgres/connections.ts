@@ -76,8 +76,9 @@ export function connectorAt(connectionString: string, limits: Limits): () => Pro
   let Client: ClientClass | undefined
   /** Parameters that a pooler does not let through. */
   let settings: Readonly<Record<string, number | string>> = {
-    // The server, too, notices within half a minute that our machine is gone, and lets go of its locks.
-    options: '-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4',
+    // The server, too, notices within half a minute that our machine is gone, or that nobody reads, and lets go of its locks.
+    options:
+      '-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4 -c tcp_user_timeout=20000',
     statement_timeout: limits.statement,
     lock_timeout: limits.statement,
     idle_in_transaction_session_timeout: limits.statement * 2,

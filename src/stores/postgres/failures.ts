@@ -21,6 +21,21 @@ export const messageOf = (error: unknown): string => (error instanceof Error ? e
 /** The server says that nothing was done, because of somebody else: again, soon. 23505: he was first at an id, or at a chunk. */
 export const isInTheWay = (error: unknown): boolean => isSqlState(error, '40001', '40P01', '55P03', '23505')
 
+/** About a submit that met a transaction of somebody else which has taken its id, and is still open or has just ended. */
+export const isAboutSubmits = (error: unknown): boolean =>
+  isSqlState(error, '55P03', '23505') && /submit_(keyed|alone|contended)_1/.test(String(contextOf(error)))
+
+/** Where in our functions it happened. */
+const contextOf = (error: unknown): unknown =>
+  error instanceof Error && 'where' in error ? error.where : undefined
+
+export const idIsTaken = (cause: unknown): StoreError =>
+  new StoreError('nothing was stored: a transaction that is still open has submitted this id', {
+    code: 'STORE_UNAVAILABLE',
+    hint: 'submit it again after that transaction has ended',
+    cause,
+  })
+
 /** A pooler gave us a connection that does not know what was prepared, or where somebody else prepared it: nothing was done. */
 export const isUnprepared = (error: unknown): boolean => isSqlState(error, '26000', '42P05')
 

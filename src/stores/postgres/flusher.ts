@@ -1,25 +1,53 @@
 /**
- * Sends flushes over a connection of their own, one after the other; `sent` is called when the next may queue up behind.
+ * Sends flushes over a connection of their own, one after the other; `sent` is called when the next may be made ready behind it.
  *
  * Invariants
+ * - A flush is sent once the one before it is over, with all that was sent again of it: the order of the calls is the order of effects.
  * - Each new connection first ends whatever an older one may have left behind (fence_1): so a flush that is sent again cannot meet its
  *   former self. A claim of the older one has then either committed, and `owned` finds it, or never will.
  * - Where somebody else was in the way, nothing was done, and it is sent again, a bounded number of times.
  * - A flush that fails by the data of one write is sent again write by write: the bad one is refused, the others stand.
+ * - A flush whose submits meet an id that somebody's open transaction has taken is sent again in halves: only who wants that id is
+ *   refused. Waiting for him would keep all processes waiting, since it is done with the line in hand.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Result, Write } from '../../store/store.js'
+import { Afterwards } from './afterwards.js'
 import { type Answer, resultsOf } from './answers.js'
-import { type Batch, batchesOf, parametersOf, refsOf } from './batch.js'
+import { type Batch, batchesOf, parametersOf, partsOf, refsOf } from './batch.js'
 import type { Definitions } from './definitions.js'
 import { asText, type Client } from './driver.js'
-import { isAboutData, isInTheWay, isOutdated, isUnprepared, messageOf } from './failures.js'
+import {
+  idIsTaken,
+  isAboutData,
+  isAboutSubmits,
+  isInTheWay,
+  isOutdated,
+  isUnprepared,
+  messageOf,
+} from './failures.js'
 import { type Connected, Link } from './link.js'
 import { quoted } from './migrations.js'
 
 const attempts = 5
+/** Of one submit whose id somebody is about to take: the others of this process wait for the end of it. */
+const attemptsForAnId = 3
 
 const nothing = () => {}
+
+/** When a flush may be sent, and whom it tells what. */
+interface Turn {
+  readonly before?: Promise<void>
+  /** It has been sent: the next may be made ready. */
+  readonly sent?: () => void
+  /** The next may be sent. */
+  readonly over?: () => void
+}
+
+const nobody: Turn = {}
+
+/** What flush_1 answers; undefined: appends, all of which landed. */
+type Row = readonly (string | null)[] | undefined
 
 const applied: Result = { type: 'applied' }
 
@@ -34,6 +62,7 @@ const isUsual = (rest: readonly unknown[]): boolean =>
 export class Flusher {
   readonly #link: Link
   readonly #definitions: Definitions
+  readonly #afterwards: Afterwards
   readonly #text: string
   readonly #fence: string
   readonly #schema: string
@@ -42,6 +71,8 @@ export class Flusher {
   #prepares = true
   #session = 0
   #epoch = 0
+  /** Settles when the call before is over. */
+  #turn: Promise<void> = Promise.resolve()
   /** Told when sagas were left for others, or woken. */
   readonly #woke: () => void
 
@@ -62,6 +93,7 @@ export class Flusher {
     this.#woke = woke
     this.#timeout = timeout
     this.#link = new Link(open, (client) => this.#enter(client), timeout)
+    this.#afterwards = new Afterwards(this.#link, schema)
   }
 
   get link(): Link {
@@ -74,9 +106,26 @@ export class Flusher {
     const batches = batchesOf(writes, (index) => {
       results[index] = { type: 'refused', error: new Error('unknown kind of write') }
     })
-    for (const batch of batches)
-      await this.#applyBatch(batch, results, batch === batches.at(-1) ? sent : nothing)
+    const turn = this.#inTurn()
+    try {
+      for (const batch of batches) {
+        const isLast = batch === batches.at(-1)
+        await this.#applyBatch(batch, results, isLast ? { ...turn, sent } : { before: turn.before })
+      }
+    } finally {
+      turn.over()
+    }
     return results
+  }
+
+  /** `before`: when the calls before are over. `over` lets the next one go on. */
+  #inTurn(): { readonly before: Promise<void>; readonly over: () => void } {
+    const before = this.#turn
+    let over = nothing
+    this.#turn = new Promise((resolve) => {
+      over = resolve
+    })
+    return { before, over }
   }
 
   close(): Promise<void> {
@@ -84,60 +133,97 @@ export class Flusher {
   }
 
   /** A query over the same connection: after all flushes before it, and after the end of a lost one. */
-  query(
+  async query(
     text: string,
     values: readonly unknown[],
     sent: () => void,
   ): Promise<readonly (readonly unknown[])[]> {
-    return this.#link.query({ text, values, types: asText }, sent)
-  }
-
-  async #applyBatch(batch: Batch, results: Result[], sent: () => void): Promise<void> {
+    const { before, over } = this.#inTurn()
     try {
-      const answers = await this.#send(batch, sent)
-      for (const { write, result } of answers) results[batch.at.get(write) ?? -1] = result
-    } catch (error) {
-      if (!isAboutData(error)) throw error
-      for (const write of batch.writes) {
-        const index = batch.at.get(write) ?? -1
-        results[index] =
-          batch.writes.length === 1
-            ? { type: 'refused', error: new Error(messageOf(error)) }
-            : await this.#alone(write)
-      }
+      await before
+      return await this.#link.query({ text, values, types: asText }, sent)
+    } finally {
+      over()
     }
   }
 
-  async #alone(write: Write): Promise<Result> {
-    const results: Result[] = []
-    for (const batch of batchesOf([write], nothing)) await this.#applyBatch(batch, results, nothing)
-    return results[0] ?? { type: 'refused', error: new Error('no answer') }
+  async #applyBatch(batch: Batch, results: Result[], turn: Turn): Promise<void> {
+    let row: Row
+    try {
+      row = await this.#send(batch, turn)
+    } catch (error) {
+      return this.#applyApart(batch, results, error)
+    }
+    // Outside: it is done, and must not be sent again for what goes wrong here.
+    for (const { write, result } of await this.#answers(batch, row))
+      results[batch.at.get(write) ?? -1] = result
   }
 
-  async #send(batch: Batch, sent: () => void): Promise<Answer[]> {
+  async #answers(batch: Batch, row: Row): Promise<Answer[]> {
+    if (row === undefined) return batch.appends.map((write) => ({ write, result: applied }))
+    const load = (numbers: readonly number[]) => this.#definitions.load(this.#link, numbers)
+    const answers = await resultsOf(batch, row, load, this.#afterwards)
+    if (row[8] === 't' ? batch.claims.length === 0 : answers.some(isQueued)) this.#woke()
+    return answers
+  }
+
+  /** Nothing was done, because of one of the writes. Throws the error where it is about something else. */
+  async #applyApart(batch: Batch, results: Result[], error: unknown): Promise<void> {
+    const isTaken = isAboutSubmits(error)
+    if (!isTaken && !isAboutData(error)) throw error
+    const { writes, at } = batch
+    const [first] = writes
+    if (first && writes.length === 1) {
+      const reason = isTaken ? idIsTaken(error) : new Error(messageOf(error))
+      results[at.get(first) ?? -1] = { type: 'refused', error: reason }
+      return
+    }
+    const parts = isTaken ? partsOf(batch) : writes.map((write) => [write])
+    for (const part of parts) await this.#applyPart(part, batch, results)
+  }
+
+  async #applyPart(writes: readonly Write[], { at }: Batch, results: Result[]): Promise<void> {
+    const own: Result[] = []
+    for (const batch of batchesOf(writes, nothing)) await this.#applyBatch(batch, own, nobody)
+    writes.forEach((write, i) => {
+      results[at.get(write) ?? -1] = own[i] ?? { type: 'refused', error: new Error('no answer') }
+    })
+  }
+
+  async #send(batch: Batch, turn: Turn): Promise<Row> {
+    const isAlone = batch.writes.length === 1
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#sendOnce(batch, sent)
+        return await this.#sendOnce(batch, turn)
       } catch (error) {
-        if (attempt >= attempts || !(isInTheWay(error) || isOutdated(error))) throw error
+        const most = !isAboutSubmits(error) ? attempts : isAlone ? attemptsForAnId : 1
+        if (attempt >= most || !(isInTheWay(error) || isOutdated(error))) throw error
         // Not at once, and not all at the same moment: those who met would meet again.
         await sleep(Math.random() * 10 * attempt)
       }
     }
   }
 
-  async #sendOnce(batch: Batch, sent: () => void): Promise<Answer[]> {
+  async #sendOnce(batch: Batch, { before, sent = nothing, over = nothing }: Turn): Promise<Row> {
+    const rest = await this.#parameters(batch)
+    const epoch = this.#epoch
+    await before
+    // Another connection may know definitions by other numbers.
+    const values = this.#epoch === epoch ? rest : await this.#parameters(batch)
+    if (isUsual(values) && (await this.#append(values, sent))) {
+      over()
+      return undefined
+    }
+    const rows = await this.#flush([this.#session, this.#epoch, ...values], sent)
+    over()
+    return rows[0] as Row
+  }
+
+  async #parameters(batch: Batch): Promise<unknown[]> {
     await this.#link.ready()
     const unknown = this.#definitions.unknown(refsOf(batch))
     if (unknown) await this.#definitions.intern(this.#link, unknown)
-    const rest = parametersOf(batch, this.#definitions.numberOf)
-    if (isUsual(rest) && (await this.#append(rest, sent)))
-      return batch.appends.map((write) => ({ write, result: applied }))
-    const rows = await this.#flush([this.#session, this.#epoch, ...rest], sent)
-    const row = rows[0] as readonly (string | null)[]
-    const answers = await resultsOf(batch, row, (numbers) => this.#definitions.load(this.#link, numbers))
-    if (row[8] === 't' ? batch.claims.length === 0 : answers.some(isQueued)) this.#woke()
-    return answers
+    return parametersOf(batch, this.#definitions.numberOf)
   }
 
   async #append(rest: readonly unknown[], sent: () => void): Promise<boolean> {

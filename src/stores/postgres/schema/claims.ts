@@ -3,6 +3,8 @@
  *
  * Invariants
  * - Each saga given has a new token, and its row names the worker, before the claim is answered.
+ * - The answer is bounded, by what buffers between us and the worker take: where it is not read, its rest is sent while the line is
+ *   still locked. Sagas with long journals are only named, with their tokens and bytes; the worker reads them afterwards.
  * - A claim that finds nothing writes nothing, and does not stand in the line: look_1 tells.
  * - A waiting saga that is the very first in each of its lines may start, whatever the notes say; all such sagas of one claim start
  *   in one statement, for each line has one first. The rest are judged one by one.
@@ -45,9 +47,21 @@ export const claims = `
   END $$;
 
   CREATE FUNCTION claimed_1(taken bigint[], noticed bigint[], due_in bigint) RETURNS text LANGUAGE plpgsql STABLE AS $$
+  DECLARE
+    sagas text;
   BEGIN
-    RETURN '{"sagas":' || coalesce((SELECT json_agg(saga_1(u.n) ORDER BY u.i)::text FROM unnest(taken) WITH ORDINALITY u (n, i)), '[]')
-      || ',"noticed":[' || coalesce(array_to_string(noticed, ','), '') || '],"dueIn":' || coalesce(due_in::text, 'null') || '}';
+    IF cardinality(taken) > 0 THEN
+      SELECT json_agg(CASE WHEN x.total <= 32768 THEN saga_1(x.n) ELSE json_build_array(x.n, x.token, x.bytes) END ORDER BY x.i)::text
+      INTO sagas FROM (
+        SELECT y.*, sum(bytes) OVER (ORDER BY y.i) AS total FROM (
+          SELECT s.n, s.token, u.i, 200 + octet_length(s.id)
+            + (SELECT sum(octet_length(j.entries) + 30) FROM journal j WHERE j.n = s.n) AS bytes
+          FROM unnest(taken) WITH ORDINALITY u (n, i) JOIN sagas s ON s.n = u.n
+        ) y
+      ) x;
+    END IF;
+    RETURN '{"sagas":' || coalesce(sagas, '[]') || ',"noticed":[' || coalesce(array_to_string(noticed, ','), '')
+      || '],"dueIn":' || coalesce(due_in::text, 'null') || '}';
   END $$;
 
   /* The answer to a claim for which there is nothing; null: there may be something, stand in the line. */
@@ -231,6 +245,7 @@ export const claims = `
     seen record;
     has boolean[];
   BEGIN
+    most := least(most, 1000);
     PERFORM judge_workers_1();
     now := clock_1();
     SELECT w, ARRAY(SELECT o.d FROM offers o WHERE o.w = k.w ORDER BY o.d) INTO me, ds FROM workers k WHERE worker = name AND NOT dead;
@@ -272,6 +287,6 @@ export const claims = `
         END LOOP;
       END LOOP;
     END IF;
-    RETURN claimed_1(taken, noticed, CASE WHEN more THEN 0 ELSE next_due_1(ds, now) END);
+    RETURN claimed_1(taken, noticed, CASE WHEN more OR cardinality(taken) = 1000 THEN 0 ELSE next_due_1(ds, now) END);
   END $$;
 `

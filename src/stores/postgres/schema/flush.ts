@@ -22,7 +22,8 @@
  *   5. rows of sagas, wants, workers, only by the holder of the line, and sessions, only with SKIP LOCKED. (A renewal locks its row
  *      of workers and nothing else. A submit in a user's transaction locks what is new.)
  *   Two rare cases wait the wrong way round, and are ended by the timeout of locks and repeated: an append by one whose worker is
- *   dead but whose saga nobody has taken (its chunk comes after the line); and a submit of an id that an open user's transaction has taken.
+ *   dead but whose saga nobody has taken (its chunk comes after the line); and a submit of an id that an open user's transaction has
+ *   taken, which waits for a moment only, and is then sent again apart from the others (see flusher.ts).
  *
  * Plans
  *   They are kept for as long as a connection lives, and made when tables are empty or statistics old: so whatever does not go by an
@@ -101,14 +102,14 @@ export const flush = `
       ELSE 2 END ORDER BY a.i)::text
     FROM unnest(ns, tokens, seqs, ats, texts) WITH ORDINALITY a (n, token, seq, at, entries, i) $$;
 
-  /* The usual flush of an owner: appends that change no row. The same as flush_1 does with them, with a third of the expressions that
-     plpgsql has to set up in each transaction. Not true: some did not land, or something is not as usual; flush_1 says what. */
   /* A connection may die between the statement and the message that commits it: then the server waits for that one, with all locks,
      and none of its other timeouts runs. PostgreSQL 17 can bound this; before, it is over when TCP gives up (see connections.ts). */
   CREATE FUNCTION bound_1() RETURNS text LANGUAGE sql VOLATILE AS
     $$ SELECT CASE WHEN current_setting('server_version_num')::integer >= 170000
       THEN set_config('transaction_timeout', '20s', true) END $$;
 
+  /* The usual flush of an owner: appends that change no row. The same as flush_1 does with them, with a third of the expressions that
+     plpgsql has to set up in each transaction. Not true: some did not land, or something is not as usual; flush_1 says what. */
   CREATE FUNCTION append_1(session bigint, session_epoch integer, a_n bigint[], a_token bigint[], a_seq integer[], a_at bigint[],
     a_entries text) RETURNS boolean LANGUAGE plpgsql
   SET search_path = :schema SET lock_timeout = '5s'
@@ -282,6 +283,8 @@ export const flush = `
     END IF;
 
     IF s_id IS NOT NULL THEN
+      /* Of the rows of sagas only their ids can be waited for. */
+      PERFORM set_config('lock_timeout', '20ms', true);
       ids := string_to_array(s_id, chr(10));
       wanted := string_to_array(s_keys, chr(10));
       entries := string_to_array(s_entries, chr(10));
@@ -309,6 +312,7 @@ export const flush = `
       END IF;
       o_ns := array_to_string(ns, ',');
       o_tokens := array_to_string(tokens, ',', '-1');
+      PERFORM set_config('lock_timeout', '500ms', true);
     END IF;
 
     IF in_line AND claimers IS NOT NULL THEN

@@ -133,10 +133,11 @@ export const submits = `
     FROM unnest(ns) WITH ORDINALITY u (n, i) LEFT JOIN sagas s ON s.n = u.n;
   END $$;
 
-  /* The sagas that took these ids before: number, token, owner, and the first chunk, by which the sender knows his own. */
+  /* The sagas that took these ids before: number, token, owner, and the size of the first chunk, by which the sender knows his own:
+     he reads it afterwards, when nobody waits for the line. */
   CREATE FUNCTION taken_1(ids text[], ns bigint[]) RETURNS text LANGUAGE plpgsql STABLE AS $$
   BEGIN
-    RETURN (SELECT json_agg(json_build_array(u.i, s.n, s.token, k.worker, j.at, j.entries))::text
+    RETURN (SELECT json_agg(json_build_array(u.i, s.n, s.token, k.worker, octet_length(j.entries)))::text
     FROM unnest(ids, ns) WITH ORDINALITY u (id, n, i) JOIN sagas s ON s.id = u.id AND s.n <> u.n
     JOIN journal j ON j.n = s.n AND j.seq = 0 LEFT JOIN workers k ON k.w = s.owner);
   END $$;
