@@ -56,5 +56,25 @@ export class Model {
 
 export const commands = fc.array(command, { maxLength: 30 })
 
+const plain: Command = {
+  do: 'commit',
+  step: 'flight',
+  round: 1,
+  token: undefined,
+  fails: false,
+  nested: false,
+}
+
+/** One sequence that comes to every kind of answer: chance alone misses one now and then. */
+export const example: Command[] = [
+  { ...plain, fails: true },
+  { ...plain, token: 2 },
+  { ...plain, do: 'rollback', token: 1 },
+  { ...plain, do: 'rollback' },
+  plain,
+  { ...plain, do: 'rollback', step: 'hotel' },
+  { ...plain, do: 'restart' },
+]
+
 /** Every kind of answer, first and repeated, of both directions, and all refusals: what a run of them must have reached. */
 export const every = [1, -1, undefined, 'business', 'STALE_TOKEN', 'ROLLED_BACK_ALREADY', 'restarted']

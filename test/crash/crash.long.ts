@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { describeShared } from '../support/shared-places.js'
 import { type Case, runCase, runCases, upTo, type Verdict } from './matrix.js'
 
-const sagas = ['committing', 'rolling'] as const
+const sagas = ['small', 'committing', 'rolling'] as const
 const minutes = 60_000
 
 describeShared('crashes', (place) => {
@@ -36,7 +36,7 @@ describeShared('crashes', (place) => {
     test(
       'scenario 17: SIGKILL at every boundary',
       async () => {
-        expect(count(saga)).toBeGreaterThan(saga === 'rolling' ? 75 : 35)
+        expect(count(saga)).toBeGreaterThan({ small: 30, committing: 35, rolling: 75 }[saga])
         single[saga] = await holds(boundaries(saga).map((at) => ({ saga, dieAt: [at] })))
       },
       10 * minutes,
@@ -67,7 +67,11 @@ describeShared('crashes', (place) => {
           expect(journal.filter((entry) => entry.type === 'failed' && entry.cause === 'crash')).toEqual([])
           const turned = journal.find(({ type }) => type === 'rolling_back')
           if (saga === 'committing') expect(turned).toBeUndefined()
-          else expect(turned).toMatchObject({ reason: 'rejected', step: 'payment' })
+          else
+            expect(turned).toMatchObject({
+              reason: 'rejected',
+              step: saga === 'small' ? 'charge' : 'payment',
+            })
         }
       },
       10 * minutes,
