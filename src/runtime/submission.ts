@@ -17,7 +17,8 @@ import { checkNames } from './options.js'
 export interface SubmitOptions extends SagaOptions {
   /**
    * A transaction of yours on the same database (PostgreSQL): the saga exists exactly if it commits, and starts then.
-   * Ask for the outcome after the commit.
+   * Ask for the outcome after the commit. It cannot be prepared for a two-phase commit (`PREPARE TRANSACTION`), since it
+   * tells the workers by NOTIFY.
    */
   readonly tx?: Queryable
 }

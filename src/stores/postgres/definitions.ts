@@ -77,7 +77,8 @@ export class Definitions {
   }
 }
 
-const digestOf = ({ name, version, shape }: DefinitionRef): string =>
+/** What a definition is known by in any database. */
+export const digestOf = ({ name, version, shape }: DefinitionRef): string =>
   createHash('sha256')
     .update(JSON.stringify([name, version, shape]))
     .digest('hex')

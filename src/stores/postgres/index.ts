@@ -25,7 +25,7 @@ import type {
 } from '../../store/store.js'
 import { checkSchema, placeOf } from './address.js'
 import { connectorAt, connectorTo } from './connections.js'
-import { Definitions } from './definitions.js'
+import { Definitions, digestOf } from './definitions.js'
 import type { Client, PostgresPool } from './driver.js'
 import { toStoreError } from './failures.js'
 import { Flusher } from './flusher.js'
@@ -35,7 +35,7 @@ import { borrowedReaders, ownReaders, type Source } from './readers.js'
 import { Reading } from './reading.js'
 import { storedOf, tombstoneOf, type WireSaga, type WireTombstone } from './rows.js'
 import { Side } from './side.js'
-import { type SubmittedIn, submitInText, submitInValues } from './transaction.js'
+import { submitInto } from './transaction.js'
 
 export type { PostgresPool } from './driver.js'
 
@@ -206,15 +206,13 @@ class StoreOverPostgres implements PostgresStore {
     const { link } = this.#need(this.#flusher)
     // Ours, and before: a definition that only the user's transaction knows would keep all others waiting for it.
     const d = await this.#guard(() => this.#numberOf(link, write.definition))
-    const { rows } = await tx.query(submitInText(this.#schema), submitInValues(this.#schema, write, d))
-    const { n, saga, tombstone } = (rows[0] ?? {}) as SubmittedIn
-    if (saga) {
-      const wire = JSON.parse(saga) as WireSaga
-      const definitions = await this.#guard(() => this.#definitions.load(link, [wire[2]]))
-      return { type: 'exists', saga: storedOf(wire, definitions) }
-    }
-    if (tombstone) return { type: 'exists', saga: tombstoneOf(JSON.parse(tombstone) as WireTombstone) }
-    return { type: 'applied', n: Number(n) }
+    const submitted = await submitInto(tx, this.#schema, write, d, digestOf(write.definition))
+    if ('n' in submitted) return { type: 'applied', n: submitted.n }
+    if ('tombstone' in submitted)
+      return { type: 'exists', saga: tombstoneOf(JSON.parse(submitted.tombstone) as WireTombstone) }
+    const wire = JSON.parse(submitted.saga) as WireSaga
+    const definitions = await this.#guard(() => this.#definitions.load(link, [wire[2]]))
+    return { type: 'exists', saga: storedOf(wire, definitions) }
   }
 
   async close(): Promise<void> {
