@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 import type { Result, SubmitWrite, Write } from '#dist/store/store.js'
 import { describePostgres, freshSchema, query } from '../support/postgres.js'
 import { committedEntry, Desk, type Submission, submission } from './desk.js'
-import { atEnd, openStore, Relay } from './postgres-place.js'
+import { atEnd, openStore, Relay, schemaOf } from './postgres-place.js'
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -126,6 +126,20 @@ describePostgres('a write, an answer, a stranger', () => {
     const { batchesOf } = await import('#dist/stores/postgres/batch.js')
     const batches = batchesOf([...submits, append], () => {})
     expect(batches.map(({ writes }) => writes.length)).toEqual([7, 7, 7])
+  })
+
+  it('an overdue saga whose ender died is given to another, also after the clock of the database was set back', async () => {
+    const { address, desk } = await place()
+    const { n } = await desk.submit({ id: 'late', deadline: Date.now() - 1_000 })
+    expect(await desk.claimIds('w')).toEqual(['late'])
+    // As seen from a clock that is an hour behind.
+    await query(
+      address,
+      `UPDATE "${schemaOf(address)}".sagas SET deadline = deadline + 3600000 WHERE n = ${n}`,
+    )
+    await desk.leave('w')
+    await desk.join('v')
+    expect(await desk.claimIds('v')).toEqual(['late'])
   })
 })
 

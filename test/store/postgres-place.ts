@@ -31,6 +31,10 @@ export class Relay {
   connections = 0
   /** Called with each message of the server's; true cuts the connection instead of handing it on. */
   cutsAnswer: () => boolean = () => false
+  /** Swallows from what the client says like this. */
+  swallowsFrom: RegExp | undefined
+  /** Answers what the client says like this with an error, and hangs up. */
+  refuses: { readonly what: RegExp; readonly code: string; readonly message: string } | undefined
   /** Nothing goes through any more, and nobody is told. */
   swallows = false
   /** The client takes nothing any more, as one that is stopped, and its buffers fill. */
@@ -80,7 +84,10 @@ export class Relay {
       })
     }
     client.on('data', (data) => {
-      if (!this.swallows) server.write(data)
+      const text = data.toString('latin1')
+      if (this.swallowsFrom?.test(text)) this.swallows = true
+      if (this.refuses?.what.test(text)) client.end(refusal(this.refuses))
+      else if (!this.swallows) server.write(data)
     })
     server.on('data', (data) => {
       if (this.swallows) return
@@ -88,4 +95,13 @@ export class Relay {
       else client.write(data)
     })
   }
+}
+
+/** ErrorResponse of the protocol. */
+function refusal({ code, message }: { readonly code: string; readonly message: string }): Buffer {
+  const fields = Buffer.from(`SFATAL\0VFATAL\0C${code}\0M${message}\0\0`)
+  const head = Buffer.alloc(5)
+  head.write('E')
+  head.writeInt32BE(fields.length + 4, 1)
+  return Buffer.concat([head, fields])
 }

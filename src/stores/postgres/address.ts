@@ -40,7 +40,7 @@ export function placeOf(address: string, schema: string | undefined): Place {
 }
 
 export function checkSchema(schema: unknown): string {
-  if (typeof schema !== 'string' || !/^[A-Za-z_][A-Za-z0-9_$]{0,50}$/.test(schema) || /^pg_/i.test(schema)) {
+  if (typeof schema !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]{0,50}$/.test(schema) || /^pg_/i.test(schema)) {
     throw wrong(
       `${JSON.stringify(schema)} cannot be the name of the schema`,
       'use letters, digits and _, at most 51, not beginning with pg_',

@@ -8,7 +8,7 @@
  */
 import { StoreError } from '../../core/errors.js'
 import { type ClientClass, loadClient, type PooledClient, type PostgresPool } from './driver.js'
-import { messageOf } from './failures.js'
+import { messageOf, sqlStateOf } from './failures.js'
 import type { Connected } from './link.js'
 
 export interface Limits {
@@ -71,6 +71,13 @@ function borrow(pool: PostgresPool, within: number): Promise<PooledClient> {
   })
 }
 
+/**
+ * Poolers refuse what they cannot hand on each in words of their own: 08P01 (PgBouncer), 0A000 (RDS Proxy), or without a code. They are
+ * not set by SET afterwards, either: behind such a pooler the session is not ours, and the next one would find them.
+ */
+const isAboutSettings = (error: unknown): boolean =>
+  /^(08P01|0A000|22023|42)/.test(sqlStateOf(error)) || /startup|options|parameter/i.test(messageOf(error))
+
 /** Loads `pg` at the first call. Throws StoreError `STORE_MISSING`. */
 export function connectorAt(connectionString: string, limits: Limits): () => Promise<Connected> {
   let Client: ClientClass | undefined
@@ -98,8 +105,7 @@ export function connectorAt(connectionString: string, limits: Limits): () => Pro
       await client.connect()
     } catch (error) {
       client.end().catch(ignore)
-      if (Object.keys(settings).length === 0 || !/unsupported startup parameter/i.test(messageOf(error)))
-        throw error
+      if (Object.keys(settings).length === 0 || !isAboutSettings(error)) throw error
       settings = {}
       return connect()
     }

@@ -9,7 +9,7 @@
  */
 import { StoreError } from '../../core/errors.js'
 import type { Client } from './driver.js'
-import { isSqlState, messageOf } from './failures.js'
+import { isSqlState, messageOf, sqlStateOf } from './failures.js'
 import { admission } from './schema/admission.js'
 import { claims } from './schema/claims.js'
 import { flush } from './schema/flush.js'
@@ -26,13 +26,24 @@ export const migrations: readonly string[] = [
 
 /** So many ms for one who waits while others migrate, and for the statements themselves. */
 const patience = 60_000
+/** ms that a look may take. A connection that swallows everything would otherwise keep `open` for ever. */
+const patienceToLook = 10_000
+
+/** The same client, who gives up by our own clock: one beyond the server's, so that the server speaks first. */
+const within = (client: Asked, ms: number): Asked => ({
+  query: (asked) =>
+    client.query({ ...(typeof asked === 'string' ? { text: asked } : asked), query_timeout: ms }),
+})
+
+type Asked = Pick<Client, 'query'>
 
 /** Brings the schema up to date. Throws StoreError: `STORE_NEWER`, `STORE_ADDRESS` (the role may not create it). */
-export async function migrate(client: Client, schema: string): Promise<{ from: number; to: number }> {
+export async function migrate(asked: Asked, schema: string): Promise<{ from: number; to: number }> {
   const to = migrations.length
-  const found = await versionOf(client, schema)
+  const found = await versionOf(asked, schema)
   if (found === to) return { from: to, to }
   if (found > to) throw newer(schema, found)
+  const client = within(asked, patience + 5_000)
   try {
     await client.query(
       `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = ${patience}; SET LOCAL lock_timeout = ${patience}`,
@@ -47,13 +58,14 @@ export async function migrate(client: Client, schema: string): Promise<{ from: n
     await client.query('COMMIT')
     return { from, to }
   } catch (error) {
-    await client.query('ROLLBACK').catch(() => {})
+    // Where the server said nothing, nothing more is said: the connection is closed, and that takes it back.
+    if (sqlStateOf(error) !== '') await client.query('ROLLBACK').catch(() => {})
     throw explained(error, schema)
   }
 }
 
 /** For those who only look: throws StoreError `STORE_NOT_FOUND`, `STORE_OLDER`, `STORE_NEWER`. */
-export async function refuseOlder(client: Client, schema: string): Promise<void> {
+export async function refuseOlder(client: Asked, schema: string): Promise<void> {
   const found = await versionOf(client, schema)
   const to = migrations.length
   if (found > to) throw newer(schema, found)
@@ -70,7 +82,8 @@ export async function refuseOlder(client: Client, schema: string): Promise<void>
 }
 
 /** 0: there is nothing yet. */
-export async function versionOf(client: Client, schema: string): Promise<number> {
+export async function versionOf(asked: Asked, schema: string): Promise<number> {
+  const client = within(asked, patienceToLook)
   const table = `${quoted(schema)}.migrations`
   // Not to_regclass: it asks the session's catalog cache, which may still believe, after the wait for the lock, that there is none.
   const { rows } = await client.query({

@@ -56,6 +56,7 @@ export const tables = `
   CREATE INDEX alone ON sagas (stage, d, n) WHERE stage < 2 AND keys IS NULL;
   CREATE INDEX awake ON sagas (d, n) WHERE awake;
   CREATE INDEX deadlines ON sagas (d, deadline) WHERE stage = 0 AND deadline IS NOT NULL;
+  CREATE INDEX overdue ON sagas (owner) WHERE stage = 0 AND owner IS NOT NULL;
   CREATE INDEX stuck ON sagas (stage) WHERE stuck;
   CREATE INDEX late ON sagas (n) WHERE late;
 

@@ -34,8 +34,8 @@ export const workers = `
     UPDATE workers SET dead = true WHERE w = ANY (gone);
     DELETE FROM offers WHERE w = ANY (gone);
     DELETE FROM notices WHERE w = ANY (gone);
-    UPDATE sagas s SET owner = NULL FROM definitions f
-    WHERE s.stage = 0 AND s.d = f.d AND s.deadline <= clock_1() AND s.owner = ANY (gone);
+    /* Those that it was to end. By the clock of now they may not be overdue: it may have been set back. */
+    UPDATE sagas SET owner = NULL WHERE stage = 0 AND owner IS NOT NULL AND owner = ANY (gone);
     PERFORM judge_offers_1();
     PERFORM forget_the_empty_1();
   END $$;
