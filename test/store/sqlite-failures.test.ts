@@ -271,3 +271,20 @@ describe('a thread that is gone', () => {
     })
   })
 })
+
+describe('a clock that is set back', () => {
+  it('does not lose the overdue saga of one who died then: another ends it', async () => {
+    let now = 1_700_000_000_000
+    const desk = new Desk(await openStore(await newPath(), { thread: false, now: () => now }))
+    await desk.join('w')
+    await desk.join('v')
+    await desk.submit({ id: 'late', deadline: now + 10 })
+    now += 20
+    expect(await desk.claimIds('w')).toEqual(['late'])
+    expect(await desk.claimIds('v')).toEqual([])
+    now -= 3_600_000
+    await desk.leave('w')
+    now += 3_600_000
+    expect(await desk.claimIds('v')).toEqual(['late'])
+  })
+})

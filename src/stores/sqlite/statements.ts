@@ -204,9 +204,10 @@ function claimStatements({ run, values, tuples, sagas }: Sql) {
       'INDEXED BY holding WHERE stage = 1 AND d = ? AND owner IS NULL AND due <= ? ORDER BY due LIMIT ? + 0',
     ),
     orphans: sagas('INDEXED BY holding WHERE stage = 1 AND d = ? AND owner = ? LIMIT ? + 0'),
+    // Also of a dead one: by a clock that was set back when he died, they were not overdue, and he kept them.
     overdue: sagas(
-      `INDEXED BY deadlines WHERE stage = 0 AND d = ? AND deadline IS NOT NULL AND deadline <= ? AND owner IS NULL
-       ORDER BY deadline LIMIT ? + 0`,
+      `INDEXED BY deadlines WHERE stage = 0 AND d = ? AND deadline IS NOT NULL AND deadline <= ?
+       AND (owner IS NULL OR owner NOT IN (SELECT w FROM workers WHERE dead = 0)) ORDER BY deadline LIMIT ? + 0`,
     ),
     nextParked: values<number | null>(
       'SELECT min(due) FROM sagas INDEXED BY holding WHERE stage = 1 AND d = ? AND owner IS NULL',
