@@ -88,8 +88,8 @@ const lowest = -Number.MAX_SAFE_INTEGER
 const highest = Number.MAX_SAFE_INTEGER
 /** Rows that one claim looks at beyond the sagas it gives: about 20 ms on SQLite. */
 const budgetOfCall = 500
-/** So many are woken together in the time that one row is looked at. */
-const wakesPerRow = 10
+/** So many are woken for one row of the budget: a claim that wakes a slice must stay within twice the time of one that need not. */
+const wakesPerRow = 2
 
 export class Admission {
   readonly #lines: Lines
