@@ -239,7 +239,8 @@ export interface Store {
   apply(writes: readonly Write[]): Promise<readonly Result[]>
   /**
    * Writes a saga inside the user's transaction: it exists exactly if that commits. It never starts in it. `exists`: the id is taken,
-   * as far as this transaction can see. Rejects with what the transaction said.
+   * as far as this transaction can see. Rejects with BadInputError where `tx` is no open transaction of this store's
+   * database, and else with what the transaction said.
    */
   submitIn?(
     tx: Queryable,

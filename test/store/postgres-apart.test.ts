@@ -70,25 +70,29 @@ describePostgres('a write, an answer, a stranger', () => {
     )
   })
 
-  it("an id that a stranger's transaction has taken is refused to who wants it, and to nobody else", async () => {
-    const { desk, take, client } = await place()
-    const saga = await desk.submit({ start: 'w' })
-    await take('taken')
-    const others = Array.from({ length: 20 }, (_, i) => submission({ id: `free-${i}`, start: 'w' }))
-    const wanted = submission({ id: 'taken', uid: 'another' })
-    const writes: Write[] = [...others.slice(0, 13), wanted, ...others.slice(13)]
-    writes.push(desk.appendOf(saga, [committedEntry()]), { type: 'claim', worker: 'w', limit: 1 })
-    const begin = performance.now()
-    const results = await desk.store.apply(writes)
-    expect(performance.now() - begin).toBeLessThan(1_500)
-    expect(typesOf(results)).toEqual(
-      writes.map((write) => (write === wanted ? 'refused' : write.type === 'claim' ? 'claimed' : 'applied')),
-    )
-    expect(results[13]).toMatchObject({ error: { code: 'STORE_UNAVAILABLE' } })
-    await client.query('COMMIT')
-    expect(await desk.one(wanted)).toEqual({ type: 'conflict' })
-    expect((await desk.store.health(true)).problems).toEqual([])
-  })
+  const kinds = { 'keys of its own': ['own'], 'a key that others want': ['busy'], 'no keys': null }
+  for (const [kind, keys] of Object.entries(kinds))
+    it(`an id that a stranger's transaction has taken is refused to who wants it, and to nobody else: ${kind}`, async () => {
+      const { desk, take, client } = await place()
+      const saga = await desk.submit({ start: 'w', keys: ['busy'] })
+      await take('taken')
+      const others = Array.from({ length: 20 }, (_, i) => submission({ id: `free-${i}`, start: 'w' }))
+      const wanted = submission({ id: 'taken', uid: 'another', keys })
+      const writes: Write[] = [...others.slice(0, 13), wanted, ...others.slice(13)]
+      writes.push(desk.appendOf(saga, [committedEntry()]), { type: 'claim', worker: 'w', limit: 1 })
+      const begin = performance.now()
+      const results = await desk.store.apply(writes)
+      expect(performance.now() - begin).toBeLessThan(1_500)
+      expect(typesOf(results)).toEqual(
+        writes.map((write) =>
+          write === wanted ? 'refused' : write.type === 'claim' ? 'claimed' : 'applied',
+        ),
+      )
+      expect(results[13]).toMatchObject({ error: { code: 'STORE_UNAVAILABLE' } })
+      await client.query('COMMIT')
+      expect(await desk.one(wanted)).toEqual({ type: 'conflict' })
+      expect((await desk.store.health(true)).problems).toEqual([])
+    })
 
   it('a flush that is sent again is not overtaken by the next', async () => {
     const { desk, take, client } = await place()

@@ -22,12 +22,13 @@ export const messageOf = (error: unknown): string => (error instanceof Error ? e
 export const isInTheWay = (error: unknown): boolean => isSqlState(error, '40001', '40P01', '55P03', '23505')
 
 /** About a submit that met a transaction of somebody else which has taken its id, and is still open or has just ended. */
-export const isAboutSubmits = (error: unknown): boolean =>
-  isSqlState(error, '55P03', '23505') && /submit_(keyed|alone|contended)_1/.test(String(contextOf(error)))
-
-/** Where in our functions it happened. */
-const contextOf = (error: unknown): unknown =>
-  error instanceof Error && 'where' in error ? error.where : undefined
+export function isAboutSubmits(error: unknown): boolean {
+  const { constraint, where } = error as { readonly constraint?: unknown; readonly where?: unknown }
+  if (isSqlState(error, '23505')) return constraint === 'by_id'
+  // "while inserting index tuple (0,5) in relation "by_id"", in whatever language; with ON CONFLICT it names the table.
+  const [first = ''] = String(where).split('\n')
+  return isSqlState(error, '55P03') && /\(\d+,\d+\)/.test(first) && /by_id|sagas/.test(first)
+}
 
 export const idIsTaken = (cause: unknown): StoreError =>
   new StoreError('nothing was stored: a transaction that is still open has submitted this id', {

@@ -283,8 +283,6 @@ export const flush = `
     END IF;
 
     IF s_id IS NOT NULL THEN
-      /* Of the rows of sagas only their ids can be waited for. */
-      PERFORM set_config('lock_timeout', '20ms', true);
       ids := string_to_array(s_id, chr(10));
       wanted := string_to_array(s_keys, chr(10));
       entries := string_to_array(s_entries, chr(10));
@@ -312,7 +310,6 @@ export const flush = `
       END IF;
       o_ns := array_to_string(ns, ',');
       o_tokens := array_to_string(tokens, ',', '-1');
-      PERFORM set_config('lock_timeout', '500ms', true);
     END IF;
 
     IF in_line AND claimers IS NOT NULL THEN

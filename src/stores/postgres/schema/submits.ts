@@ -8,6 +8,8 @@
  *   kind in one statement. The rest are judged one by one, in order. The two cannot meet: they share no key.
  * - The row comes first: if the id is taken, nothing else of that submit is written. If somebody takes it at this very moment, the
  *   insert fails as a whole, and is sent again: ON CONFLICT would write each row twice to the log, for what hardly ever happens.
+ * - An id that an open transaction has taken is waited for for 20 ms: everybody waits behind. Other inserts may wait for longer, for
+ *   a disk that is slow at making a file larger.
  * - The keys of one saga arrive in one text, between chr(2); see text.ts.
  */
 export const submits = `
@@ -29,11 +31,13 @@ export const submits = `
     go boolean := verdict = 1 AND starter IS NOT NULL;
     new_place bigint := CASE WHEN go THEN 0 ELSE place_of_1(def, wanted) END;
   BEGIN
+    PERFORM set_config('lock_timeout', '20ms', true);
     INSERT INTO sagas (n, id, d, status, stage, awake, token, submitted_at, place, keys, owner, deadline)
     VALUES (saga, id, def, go::integer, go::integer, NOT go AND verdict <> 0,
       CASE WHEN go THEN nextval('tokens') ELSE 0 END, at, new_place, wanted, CASE WHEN go THEN starter END, due_by)
     ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN RETURN; END IF;
+    PERFORM set_config('lock_timeout', '500ms', true);
     INSERT INTO journal (n, seq, at, entries)
     VALUES (saga, 0, at, CASE WHEN go THEN joined_1(entries, start_entries) ELSE entries END);
     INSERT INTO wants (key, place, n) SELECT k, new_place, saga FROM unnest(wanted) k ON CONFLICT DO NOTHING;
@@ -54,6 +58,7 @@ export const submits = `
     SELECT array_agg(DISTINCT x.i) || alike INTO contended FROM (
       SELECT i, unnest(string_to_array(keys, chr(2))) AS key FROM unnest(wanted) WITH ORDINALITY u (keys, i)
     ) x WHERE (SELECT true FROM wants w WHERE w.key = x.key LIMIT 1);
+    PERFORM set_config('lock_timeout', '20ms', true);
     WITH new AS (
       INSERT INTO sagas (n, id, d, status, stage, awake, token, submitted_at, place, keys, owner, deadline)
       SELECT u.n, u.id, u.d, u.go::integer, u.go::integer, NOT u.go, CASE WHEN u.go THEN nextval('tokens') ELSE 0 END, u.at,
@@ -67,6 +72,7 @@ export const submits = `
         AND (NOT has_tombstones OR (SELECT true FROM tombstones t WHERE t.id = u.id LIMIT 1) IS NULL)
       RETURNING token
     ) SELECT count(*), array_agg(token) INTO stored, started FROM new;
+    PERFORM set_config('lock_timeout', '500ms', true);
     IF stored = many THEN
       INSERT INTO journal (n, seq, at, entries)
       SELECT u.n, 0, u.at, CASE WHEN u.d = ANY (mine) THEN joined_1(u.entries, u.more) ELSE u.entries END
@@ -85,6 +91,7 @@ export const submits = `
       CASE WHEN u.d = ANY (mine) THEN me END)
     FROM unnest(ns, ids, ds, wanted, deadlines, ats, texts, starts) WITH ORDINALITY u (n, id, d, keys, deadline, at, entries, more, i)
     WHERE u.i = ANY (contended) AND (NOT has_tombstones OR (SELECT true FROM tombstones t WHERE t.id = u.id LIMIT 1) IS NULL);
+    PERFORM set_config('lock_timeout', '500ms', true);
     SELECT array_agg(s.token ORDER BY u.i) INTO started
     FROM unnest(ns) WITH ORDINALITY u (n, i) LEFT JOIN sagas s ON s.n = u.n;
   END $$;
@@ -109,6 +116,7 @@ export const submits = `
       SELECT i INTO chosen FROM unnest(ds) WITH ORDINALITY u (d, i) WHERE u.d = ANY (mine) OR is_offered_1(u.d) ORDER BY i LIMIT 1;
       IF NOT ds[chosen] = ANY (mine) THEN chosen := NULL; END IF;
     END IF;
+    PERFORM set_config('lock_timeout', '20ms', true);
     WITH new AS (
       INSERT INTO sagas (n, id, d, status, stage, awake, token, submitted_at, owner, deadline)
       SELECT u.n, u.id, u.d, u.go::integer, u.go::integer, false, CASE WHEN u.go THEN nextval('tokens') ELSE 0 END, u.at,
@@ -120,6 +128,7 @@ export const submits = `
       AND (SELECT true FROM sagas s WHERE s.id = u.id LIMIT 1) IS NULL
       RETURNING token
     ) SELECT count(*), array_agg(token) INTO stored, started FROM new;
+    PERFORM set_config('lock_timeout', '500ms', true);
     IF stored = cardinality(ids) THEN
       INSERT INTO journal (n, seq, at, entries)
       SELECT u.n, 0, u.at, CASE WHEN u.i = chosen THEN joined_1(u.entries, u.more) ELSE u.entries END
