@@ -3,7 +3,7 @@
  *
  * Invariants
  * - A flush holds a saga once among its appends, replaces and prunes: what comes again goes into the next. A submit whose id came
- *   before goes into the last: by then the id is taken, and any number of them find it so.
+ *   before goes into the last: by then the id is taken, and any number of them find it so. So does one that may have to wait.
  * - A flush is bounded in bytes: one text of 512 MB cannot be made, nor one parameter of 1 GB sent.
  * - Sagas are sorted by number: two processes lock chunks in the same order.
  * - The usual end and the usual change of status go in arrays; whatever is rare goes as JSON.
@@ -54,8 +54,12 @@ const newBatch = (): Batch => ({
 /** Characters of entries, from which on a flush is full: far above what is usual, and sent within a second. */
 const largest = 8_000_000
 
-/** Cuts writes into flushes. `unknown` is told about what is no write. */
-export function batchesOf(writes: readonly Write[], unknown: (index: number) => void): Batch[] {
+/** Cuts writes into flushes. `unknown` is told about what is no write. `isHeld`: submits with this id go last. */
+export function batchesOf(
+  writes: readonly Write[],
+  unknown: (index: number) => void,
+  isHeld: (id: string) => boolean = () => false,
+): Batch[] {
   const batches: Batch[] = []
   const ids = new Set<string>()
   const again: (readonly [Write, number])[] = []
@@ -80,7 +84,8 @@ export function batchesOf(writes: readonly Write[], unknown: (index: number) => 
     batch.texts.set(write, text)
   }
   writes.forEach((write, index) => {
-    if (write.type === 'submit' && ids.size === ids.add(write.id).size) again.push([write, index])
+    if (write.type === 'submit' && (ids.size === ids.add(write.id).size || isHeld(write.id)))
+      again.push([write, index])
     else add(write, index)
   })
   if (again.length > 0) next()

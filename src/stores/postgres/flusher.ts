@@ -32,6 +32,8 @@ import { quoted } from './migrations.js'
 const attempts = 5
 /** Of one submit whose id somebody is about to take: the others of this process wait for the end of it. */
 const attemptsForAnId = 3
+/** So long after an id was found held by an open transaction, ms, it is asked for apart from the others, and once. */
+const heldFor = 2_000
 
 const nothing = () => {}
 
@@ -71,6 +73,8 @@ export class Flusher {
   #prepares = true
   #session = 0
   #epoch = 0
+  /** Ids that open transactions of others have taken, and when that was found. */
+  readonly #held = new Map<string, number>()
   /** Settles when the call before is over. */
   #turn: Promise<void> = Promise.resolve()
   /** Told when sagas were left for others, or woken. */
@@ -103,9 +107,10 @@ export class Flusher {
   /** Throws what the driver throws; then the outcome is unknown. */
   async apply(writes: readonly Write[], sent: () => void): Promise<Result[]> {
     const results: Result[] = new Array(writes.length)
-    const batches = batchesOf(writes, (index) => {
+    const unknown = (index: number) => {
       results[index] = { type: 'refused', error: new Error('unknown kind of write') }
-    })
+    }
+    const batches = batchesOf(writes, unknown, this.#isHeld)
     const turn = this.#inTurn()
     try {
       for (const batch of batches) {
@@ -116,6 +121,15 @@ export class Flusher {
       turn.over()
     }
     return results
+  }
+
+  readonly #isHeld = (id: string): boolean =>
+    this.#held.size > 0 && performance.now() - (this.#held.get(id) ?? -heldFor) < heldFor
+
+  #hold(write: Write): void {
+    if (write.type !== 'submit') return
+    for (const id of this.#held.keys()) if (!this.#isHeld(id)) this.#held.delete(id)
+    this.#held.set(write.id, performance.now())
   }
 
   /** `before`: when the calls before are over. `over` lets the next one go on. */
@@ -174,6 +188,7 @@ export class Flusher {
     const { writes, at } = batch
     const [first] = writes
     if (first && writes.length === 1) {
+      if (isTaken) this.#hold(first)
       const reason = isTaken ? idIsTaken(error) : new Error(messageOf(error))
       results[at.get(first) ?? -1] = { type: 'refused', error: reason }
       return
@@ -190,14 +205,19 @@ export class Flusher {
     })
   }
 
+  #attemptsFor({ writes }: Batch, error: unknown): number {
+    if (!isAboutSubmits(error)) return attempts
+    const [first] = writes
+    return first?.type === 'submit' && writes.length === 1 && !this.#isHeld(first.id) ? attemptsForAnId : 1
+  }
+
   async #send(batch: Batch, turn: Turn): Promise<Row> {
-    const isAlone = batch.writes.length === 1
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#sendOnce(batch, turn)
       } catch (error) {
-        const most = !isAboutSubmits(error) ? attempts : isAlone ? attemptsForAnId : 1
-        if (attempt >= most || !(isInTheWay(error) || isOutdated(error))) throw error
+        if (attempt >= this.#attemptsFor(batch, error) || !(isInTheWay(error) || isOutdated(error)))
+          throw error
         // Not at once, and not all at the same moment: those who met would meet again.
         await sleep(Math.random() * 10 * attempt)
       }
