@@ -82,6 +82,9 @@ const place = /(<!-- plan -->\n)[\s\S]*?(\n<!-- \/plan -->)/
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   if (process.argv.includes('--write')) {
-    writeFileSync(page, readFileSync(page, 'utf8').replace(place, (_, from, to) => `${from}${table()}${to}`))
+    writeFileSync(
+      page,
+      readFileSync(page, 'utf8').replace(place, (_, from, to) => `${from}${table()}${to}`),
+    )
   } else process.stdout.write(`${table()}\n`)
 }
