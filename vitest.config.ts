@@ -19,8 +19,8 @@ export default defineConfig(({ mode }) => {
       include: [long ? 'test/**/*.long.ts' : 'test/**/*.test.ts'],
       pool: 'forks',
       globalSetup: 'test/support/postgres-setup.ts',
-      // By default one core is left idle. More than there are: most files wait for disks, processes, or leases to run out.
-      maxWorkers: Math.max(2, Math.ceil(availableParallelism() * 1.5)),
+      // By default one core is left idle. Twice as many as there are: most files wait for disks, processes, or leases to run out.
+      maxWorkers: 2 * availableParallelism(),
       // Short: enough for a child process on a busy machine, and a hang is still found soon.
       testTimeout: long ? 600_000 : 30_000,
       // Only where nobody looks on: a machine that others use, too, may stop for seconds. What needed a second try is named in the output.

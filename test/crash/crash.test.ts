@@ -30,20 +30,23 @@ describeShared('crashes', (place) => {
     expect(verdicts).toHaveLength(places.length)
   }, 120_000)
 
-  test('scenario 18: SIGKILL, and again during the recovery', async () => {
-    const pairs = [
-      [3, 2],
-      [8, 4],
-      [12, 9],
-      [20, 6],
-      [30, 3],
-    ]
-    const cases = pairs
-      .filter((_, i) => place.lease === undefined || i === 0)
-      .map((dieAt): Case => ({ saga: 'small', dieAt }))
-    const verdicts = await runCases(place, cases)
-    expect(verdicts.flatMap(({ wrong }) => wrong)).toEqual([])
-  }, 60_000)
+  // On PostgreSQL these two are in crash.long.ts alone: each process waits for the lease of the last.
+  test.runIf(place.name === 'sqlite')(
+    'scenario 18: SIGKILL, and again during the recovery',
+    async () => {
+      const pairs = [
+        [3, 2],
+        [8, 4],
+        [12, 9],
+        [20, 6],
+        [30, 3],
+      ]
+      const cases = pairs.map((dieAt): Case => ({ saga: 'small', dieAt }))
+      const verdicts = await runCases(place, cases)
+      expect(verdicts.flatMap(({ wrong }) => wrong)).toEqual([])
+    },
+    60_000,
+  )
 
   describe('scenario 19: between an effect and its record', () => {
     /** The place of this boundary in the dry run, from 1. */
@@ -84,18 +87,22 @@ describeShared('crashes', (place) => {
     })
   })
 
-  test('scenario 20: SIGTERM in place of SIGKILL: the same ends, and a shutdown marks nothing as failed', async () => {
-    const count = dry['small']?.trail.length ?? 0
-    const every = upTo(count).filter((at) => at % Math.max(5, stride) === 1)
-    const cases = every.map((at): Case => ({ saga: 'small', dieAt: [at], signal: 'SIGTERM' }))
-    const verdicts = await runCases(place, cases)
-    expect(verdicts.flatMap(({ wrong }) => wrong)).toEqual([])
-    for (const { journal } of verdicts) {
-      expect(journal.filter((entry) => entry.type === 'failed' && entry.cause === 'crash')).toEqual([])
-      expect(journal.find(({ type }) => type === 'rolling_back')).toMatchObject({
-        reason: 'rejected',
-        step: 'charge',
-      })
-    }
-  }, 120_000)
+  test.runIf(place.name === 'sqlite')(
+    'scenario 20: SIGTERM in place of SIGKILL: the same ends, and a shutdown marks nothing as failed',
+    async () => {
+      const count = dry['small']?.trail.length ?? 0
+      const every = upTo(count).filter((at) => at % 5 === 1)
+      const cases = every.map((at): Case => ({ saga: 'small', dieAt: [at], signal: 'SIGTERM' }))
+      const verdicts = await runCases(place, cases)
+      expect(verdicts.flatMap(({ wrong }) => wrong)).toEqual([])
+      for (const { journal } of verdicts) {
+        expect(journal.filter((entry) => entry.type === 'failed' && entry.cause === 'crash')).toEqual([])
+        expect(journal.find(({ type }) => type === 'rolling_back')).toMatchObject({
+          reason: 'rejected',
+          step: 'charge',
+        })
+      }
+    },
+    120_000,
+  )
 })
