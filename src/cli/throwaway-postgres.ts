@@ -10,12 +10,12 @@
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, cpSync, mkdtempSync } from 'node:fs'
+import { chownSync, cpSync, existsSync, mkdtempSync, readFileSync, symlinkSync } from 'node:fs'
 import { appendFile, chown, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createServer, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { StoreError } from '../index.js'
 import { systemClock } from '../runtime/clock.js'
@@ -187,6 +187,17 @@ interface Owner {
   readonly gid: number
 }
 
+/** In `folder/native`: what the package's own install script does. */
+function linkLibraries(folder: string): void {
+  const list = join(folder, 'native', 'pg-symlinks.json')
+  if (!existsSync(list)) return
+  const links = JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[]
+  for (const { source, target } of links) {
+    const link = join(folder, target)
+    if (!existsSync(link)) symlinkSync(relative(dirname(target), source), link)
+  }
+}
+
 /** The binaries, run as a user that they accept. */
 class Program {
   readonly owner: Owner | undefined
@@ -210,11 +221,15 @@ class Program {
     await run(join(this.bin, name), args, this.options)
   }
 
-  /** A project below /root cannot be read by anybody else: then they are copied. */
+  /**
+   * A project below /root cannot be read by anybody else; and where npm ran no install scripts, the links to the libraries are
+   * missing, which the package lists for its own. Then the binaries are copied, with their links.
+   */
   #reachable(binaries: string): string {
     if (this.#works(binaries)) return binaries
     const copy = join(this.folder, 'native')
     cpSync(binaries, copy, { recursive: true, verbatimSymlinks: true })
+    linkLibraries(this.folder)
     if (this.owner) execFileSync('chown', ['-R', `${this.owner.uid}:${this.owner.gid}`, copy])
     if (this.#works(copy)) return copy
     throw missing('the installed PostgreSQL does not run on this machine', this.#failure)
