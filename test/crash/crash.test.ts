@@ -31,9 +31,8 @@ describeShared('crashes', (place) => {
   }, 120_000)
 
   // On PostgreSQL these two are in crash.long.ts alone: each process waits for the lease of the last.
-  test.runIf(place.name === 'sqlite')(
-    'scenario 18: SIGKILL, and again during the recovery',
-    async () => {
+  if (place.name === 'sqlite')
+    test('scenario 18: SIGKILL, and again during the recovery', async () => {
       const pairs = [
         [3, 2],
         [8, 4],
@@ -44,9 +43,7 @@ describeShared('crashes', (place) => {
       const cases = pairs.map((dieAt): Case => ({ saga: 'small', dieAt }))
       const verdicts = await runCases(place, cases)
       expect(verdicts.flatMap(({ wrong }) => wrong)).toEqual([])
-    },
-    60_000,
-  )
+    }, 60_000)
 
   describe('scenario 19: between an effect and its record', () => {
     /** The place of this boundary in the dry run, from 1. */
@@ -87,9 +84,8 @@ describeShared('crashes', (place) => {
     })
   })
 
-  test.runIf(place.name === 'sqlite')(
-    'scenario 20: SIGTERM in place of SIGKILL: the same ends, and a shutdown marks nothing as failed',
-    async () => {
+  if (place.name === 'sqlite')
+    test('scenario 20: SIGTERM in place of SIGKILL: the same ends, and a shutdown marks nothing as failed', async () => {
       const count = dry['small']?.trail.length ?? 0
       const every = upTo(count).filter((at) => at % 5 === 1)
       const cases = every.map((at): Case => ({ saga: 'small', dieAt: [at], signal: 'SIGTERM' }))
@@ -102,7 +98,5 @@ describeShared('crashes', (place) => {
           step: 'charge',
         })
       }
-    },
-    120_000,
-  )
+    }, 120_000)
 })
