@@ -12,14 +12,14 @@ import { readFileSync, writeFileSync } from 'node:fs'
 /** Measured with `npm run bench -- postgres` and 1 to 256 sagas at a time: see the page for the machine. */
 export const measured = {
   /** Processor of one three-step saga, in µs: in its own process, and on the server. */
-  workerUs: 80,
-  serverUs: 180,
+  workerUs: 50,
+  serverUs: 80,
   /** Of a flush while it holds the line, beside the commit: in ms once, and in µs for each saga that starts or ends in it. */
-  lineMs: 0.5,
-  lineUs: 65,
+  lineMs: 1,
+  lineUs: 20,
   /** Written ahead, and kept once the saga has ended, in bytes. */
   walBytes: 2_200,
-  keptBytes: 1_450,
+  keptBytes: 1_400,
 }
 
 /** Of the server's cores, what sagas may use. */
