@@ -1,6 +1,8 @@
 /**
  * Backstep: durable sagas for TypeScript. Every step commits, or every step is rolled back.
  */
+
+export { shownAddress } from './core/address.js'
 export type { Duration } from './core/duration.js'
 export type { Entry, FailureCause, Json, RollbackReason, StoredError } from './core/entry.js'
 export {

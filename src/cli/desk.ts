@@ -6,9 +6,8 @@
  * - SIGINT and SIGTERM close the store and end the command; a second one ends the process at once.
  */
 import { statSync } from 'node:fs'
-import { Orchestrator } from '../index.js'
+import { Orchestrator, shownAddress } from '../index.js'
 import { systemClock, type Timer } from '../runtime/clock.js'
-import { withoutPassword } from '../simulation/index.js'
 import { Interrupted, NoStoreError, type Signal, UsageError } from './failure.js'
 import { shellWord, type Terminal } from './terminal.js'
 
@@ -37,8 +36,8 @@ export interface Desk extends Place {
 
 export function placeOf({ store }: Shared, terminal: Terminal, signal: AbortSignal): Place {
   const address = store ?? (process.env['BACKSTEP_STORE'] || defaultStore)
-  const storeOption = store === undefined ? [] : ['--store', shellWord(withoutPassword(store))]
-  return { address, shown: withoutPassword(address), storeOption, terminal, signal }
+  const storeOption = store === undefined ? [] : ['--store', shellWord(shownAddress(store))]
+  return { address, shown: shownAddress(address), storeOption, terminal, signal }
 }
 
 const howToName = 'name another with --store sqlite:FILE or BACKSTEP_STORE'

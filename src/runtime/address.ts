@@ -3,6 +3,7 @@
  *
  * Invariant: no driver is loaded until an address names it.
  */
+import { shownAddress } from '../core/address.js'
 import { StoreError } from '../core/errors.js'
 import type { Store } from '../store/store.js'
 import { memoryStore } from '../stores/memory/index.js'
@@ -21,9 +22,7 @@ export async function storeAt(address: string): Promise<Store> {
     const { postgresStore } = await import('../stores/postgres/index.js')
     return postgresStore(address)
   }
-  // A misspelt address may hold a password all the same.
-  const shown = rest.includes('@') ? `${scheme}:…` : address
-  throw new StoreError(`no store has the address ${JSON.stringify(shown)}`, {
+  throw new StoreError(`no store has the address ${JSON.stringify(shownAddress(address))}`, {
     code: 'STORE_ADDRESS',
     hint: "use 'memory:', 'sqlite:path/to/file.db', 'postgres://user:password@host/database', or a store object",
   })

@@ -7,8 +7,7 @@
  * - The first signal ends the run gracefully, the second at once.
  */
 import { type Command, Option } from 'commander'
-import { BackstepError } from '../index.js'
-import { withoutPassword } from './address.js'
+import { BackstepError, shownAddress } from '../index.js'
 import { paintFor, showProgress, summaryOf } from './display.js'
 import { type GivenOptions, readOptions } from './options.js'
 import type { Run } from './run.js'
@@ -91,7 +90,7 @@ function announce({ options, store }: Run): void {
     ...(keys > 0 ? [`${keys} travellers as keys`] : []),
     ...(kill > 0 ? [kill === 1 ? '1 kill' : `${kill} kills`] : []),
     `seed ${seed}`,
-    withoutPassword(store),
+    shownAddress(store),
   ]
   process.stderr.write(`${parts.join(', ')}\n`)
 }

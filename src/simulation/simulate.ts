@@ -6,7 +6,7 @@
  *   would stand in the way of the trips, or the trips in theirs.
  * - Whatever happens, the services' books are closed.
  */
-import { withoutPassword } from './address.js'
+import { shownAddress } from '../index.js'
 import { audit, type Verdict } from './audit.js'
 import { every, monotonic } from './clock.js'
 import { runFleet } from './fleet.js'
@@ -104,7 +104,7 @@ function report(run: Run, verdicts: readonly Verdict[], interrupted: boolean): R
     concurrency,
     keys,
     workers,
-    store: withoutPassword(run.store),
+    store: shownAddress(run.store),
     books: run.folder,
     seconds: Number(seconds.toFixed(3)),
     sagasPerSecond: Number(((committed + rolledBack) / seconds).toFixed(1)),

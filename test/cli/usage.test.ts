@@ -47,7 +47,7 @@ describe.concurrent('wrong usage: exit code 2, nothing on stdout, the nearest wo
     [['list', '--after', 'page'], /not what a page gave/],
     [['prune', '--older-than', 'never'], /no duration: "never"/],
     [['list', '--store', 'trips.db'], /hint: write sqlite:trips.db/],
-    [['list', '--store', 'postgress://u:SECRET@h/db'], /no store has the address "postgress:…"\n/],
+    [['list', '--store', 'postgress://u:SECRET@h/db'], /no store has the address "postgress:\/\/u@h\/db"\n/],
     [['list', '--store', 'nowhere:7'], /no store has the address "nowhere:7"/],
     [['doctor', '--store', 'memory:'], /lives in its own process/],
     [['simulate', '--saga', '3'], /--sagas/],

@@ -1,6 +1,7 @@
 /** What the memory store shows: pages of rows, and its health. */
 import type { Status } from '../../core/state.js'
 import type { Health, ListFilter, SagaRow } from '../../store/store.js'
+import { noCounts } from '../../store/stored.js'
 import { type MemorySaga, rowOf } from './rows.js'
 import type { MemoryState } from './state.js'
 
@@ -31,15 +32,7 @@ function matches(row: SagaRow, filter: ListFilter): boolean {
 }
 
 export function healthOf(state: MemoryState): Health {
-  const counts: Record<Status | 'stuck' | 'blocked', number> = {
-    queued: 0,
-    running: 0,
-    rolling_back: 0,
-    committed: 0,
-    rolled_back: 0,
-    stuck: 0,
-    blocked: 0,
-  }
+  const counts = noCounts()
   for (const saga of state.sagas.values()) count(state, saga, counts)
   const workers = [...state.workers.values()].map((worker) => ({
     worker: worker.worker,

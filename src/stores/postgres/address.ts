@@ -4,6 +4,7 @@
  * Invariant
  * - What is shown of an address never holds its password.
  */
+import { shownAddress } from '../../core/address.js'
 import { StoreError } from '../../core/errors.js'
 
 export interface Place {
@@ -30,12 +31,10 @@ export function placeOf(address: string, schema: string | undefined): Place {
   const named = url.searchParams.get('schema')
   url.searchParams.delete('schema')
   const checked = checkSchema(schema ?? named ?? 'backstep')
-  const query = checked === 'backstep' ? '' : `?schema=${checked}`
-  const user = url.username === '' ? '' : `${url.username}@`
   return {
     connectionString: url.href,
     schema: checked,
-    shown: `postgres://${user}${url.host}${url.pathname}${query}`,
+    shown: shownAddress(address),
   }
 }
 

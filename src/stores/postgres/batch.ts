@@ -17,7 +17,7 @@ import type {
   Summary,
   Write,
 } from '../../store/store.js'
-import { stages, statuses } from './rows.js'
+import { stages, statuses } from '../../store/stored.js'
 import { itemEnd, keysText, numbers, stored } from './text.js'
 
 /** Of a flush: which write of `apply` is the i-th of its kind. */

@@ -14,12 +14,13 @@ import type {
   StoredSaga,
   Tombstone,
 } from '../../store/store.js'
+import { noCounts, stages, statuses } from '../../store/stored.js'
 import type { Definitions } from './definitions.js'
 import { asText } from './driver.js'
 import { inconsistencies } from './inspection.js'
 import { migrations, quoted } from './migrations.js'
 import type { Source } from './readers.js'
-import { rowOf, stages, statuses, storedOf, tombstoneOf, type WireSaga, type WireTombstone } from './rows.js'
+import { rowOf, storedOf, tombstoneOf, type WireSaga, type WireTombstone } from './rows.js'
 import { numbers, stored, unstored } from './text.js'
 
 export class Reading {
@@ -115,16 +116,7 @@ export class Reading {
     return {
       engine,
       schema: migrations.length,
-      counts: {
-        queued: 0,
-        running: 0,
-        rolling_back: 0,
-        committed: 0,
-        rolled_back: 0,
-        stuck: 0,
-        blocked: 0,
-        ...counts,
-      },
+      counts: { ...noCounts(), ...counts },
       workers: workers.map(({ w, alive, offers }) => ({ worker: w, alive, offers: offers.map(definitions) })),
       problems: [...problems, ...found],
     }

@@ -1,17 +1,9 @@
 /**
  * Rows as they cross, as JSON arrays, and back into words.
- *
- * Invariant
- * - A code never changes its meaning; new ones are added at the end.
  */
-import type { Entry } from '../../core/entry.js'
-import { StoreError } from '../../core/errors.js'
-import type { Status } from '../../core/state.js'
-import type { DefinitionRef, SagaRow, Stage, StoredSaga, Tombstone } from '../../store/store.js'
+import type { DefinitionRef, SagaRow, StoredSaga, Tombstone } from '../../store/store.js'
+import { entriesOf, stages, statuses } from '../../store/stored.js'
 import { unstored } from './text.js'
-
-export const statuses: readonly Status[] = ['queued', 'running', 'rolling_back', 'committed', 'rolled_back']
-export const stages: readonly Stage[] = ['waiting', 'holding', 'done']
 
 export type WireChunk = readonly [seq: number, at: number, entries: string]
 
@@ -63,7 +55,7 @@ export function storedOf(
   const chunks = (wire[11] ?? []).map(([seq, at, entries]) => ({
     seq,
     at,
-    entries: entriesOf(entries, row.id),
+    entries: entriesOf(entries, row.id, 'restore a backup'),
   }))
   // The spread comes last: properties written after one make it twenty times as slow.
   return { chunks, ...row }
@@ -77,17 +69,5 @@ export function tombstoneOf([id, inputHash, status, endedAt]: WireTombstone): To
     inputHash,
     status: statuses[status] === 'committed' ? 'committed' : 'rolled_back',
     endedAt,
-  }
-}
-
-function entriesOf(text: string, id: string): readonly Entry[] {
-  try {
-    return JSON.parse(text) as readonly Entry[]
-  } catch (cause) {
-    throw new StoreError(`the journal of saga ${id} is damaged`, {
-      code: 'STORE_CORRUPT',
-      hint: 'run `backstep doctor`, and restore a backup',
-      cause,
-    })
   }
 }

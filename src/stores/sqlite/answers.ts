@@ -4,9 +4,8 @@
  * Invariant
  * - One answer for each write, in order. The usual ones are numbers; whatever has parts of its own is an extra.
  */
-import type { Entry } from '../../core/entry.js'
-import { StoreError } from '../../core/errors.js'
 import type { Claimed, Result, SagaRow, StoredSaga } from '../../store/store.js'
+import { entriesOf } from '../../store/stored.js'
 
 /** A saga whose entries are still JSON. */
 export interface WireSaga {
@@ -99,22 +98,12 @@ function toResult(result: WireResult): Result {
   return { type: 'claimed', sagas, noticed: result.noticed, dueIn: result.dueIn }
 }
 
+const remedy = 'restore a backup, or try `sqlite3 FILE .recover`'
+
 export function toSaga({ row, chunks }: WireSaga): StoredSaga {
   // The spread comes last: properties written after one make it twenty times as slow.
   return {
-    chunks: chunks.map(([seq, at, entries]) => ({ seq, at, entries: entriesOf(entries, row.id) })),
+    chunks: chunks.map(([seq, at, entries]) => ({ seq, at, entries: entriesOf(entries, row.id, remedy) })),
     ...row,
-  }
-}
-
-function entriesOf(text: string, id: string): readonly Entry[] {
-  try {
-    return JSON.parse(text) as readonly Entry[]
-  } catch (error) {
-    throw new StoreError(`the journal of saga ${id} is damaged`, {
-      code: 'STORE_CORRUPT',
-      hint: 'run `backstep doctor`; restore a backup, or try `sqlite3 FILE .recover`',
-      cause: error,
-    })
   }
 }

@@ -4,12 +4,9 @@
  * Invariant
  * - A code never changes its meaning; new ones are added at the end.
  */
-import type { Status } from '../../core/state.js'
-import type { DefinitionRef, SagaRow, Stage } from '../../store/store.js'
+import type { DefinitionRef, SagaRow } from '../../store/store.js'
+import { stages, statuses } from '../../store/stored.js'
 import type { SagaRecord } from './statements.js'
-
-export const statuses: readonly Status[] = ['queued', 'running', 'rolling_back', 'committed', 'rolled_back']
-export const stages: readonly Stage[] = ['waiting', 'holding', 'done']
 
 export const running = 1
 export const committed = 3

@@ -2,7 +2,8 @@
  * The lines of the SQLite store, as admission sees them: `wants`, and the indexes of `sagas`.
  */
 import type { Contender, Lines, Ripple, Spot } from '../../store/admission.js'
-import { keysOf, stages } from './codes.js'
+import { stages } from '../../store/stored.js'
+import { keysOf } from './codes.js'
 import type { Registry } from './registry.js'
 import type { Counters, SagaRecord, Statements } from './statements.js'
 

@@ -4,8 +4,9 @@
 import type { Database as Driver } from 'better-sqlite3'
 import { Admission, type Lines } from '../../store/admission.js'
 import type { DefinitionRef, Health, ListFilter, Obstacle, SagaRow, Tombstone } from '../../store/store.js'
+import { noCounts, statuses } from '../../store/stored.js'
 import type { WireSaga } from './answers.js'
-import { doneStage, rowOf, statuses, waitingStage } from './codes.js'
+import { doneStage, rowOf, waitingStage } from './codes.js'
 import type { Connection } from './connection.js'
 import { inconsistencies } from './inspection.js'
 import { contenderOf } from './lines.js'
@@ -81,15 +82,7 @@ export class Reading {
   health(connection: Connection, thorough: boolean): Health {
     const { sql, registry } = this.#tx
     const { committed, rolled_back } = this.#tx.counters()
-    const counts = {
-      queued: 0,
-      running: 0,
-      rolling_back: 0,
-      committed,
-      rolled_back,
-      stuck: sql.countStuck.get() ?? 0,
-      blocked: 0,
-    }
+    const counts = { ...noCounts(), committed, rolled_back, stuck: sql.countStuck.get() ?? 0 }
     for (const [status, count] of [...sql.countWaiting.all(), ...sql.countHolding.all()]) {
       const name = statuses[status]
       if (name) counts[name] += count

@@ -8,7 +8,7 @@
  * - A definition crosses once: afterwards it is a number into a list that both sides grow in step.
  */
 import type { AppendWrite, DefinitionRef, SubmitWrite, Summary, Write } from '../../store/store.js'
-import { stages, statuses } from './codes.js'
+import { stages, statuses } from '../../store/stored.js'
 
 export const kinds = {
   skip: 0,
