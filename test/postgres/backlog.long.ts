@@ -5,8 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { postgresStore } from 'backstep/postgres'
 import { expect, test } from 'vitest'
-import type { Store, Write } from '#dist/store/store.js'
-import { Desk, endedEntry, submission, summaryOf } from '../store/desk.js'
+import { Desk, submission } from '../store/desk.js'
 import { describePostgres, freshSchema, query } from '../support/postgres.js'
 
 const many = 100_000
@@ -30,11 +29,6 @@ async function backendTime(address: string): Promise<number | undefined> {
   }
 }
 
-async function apply(store: Store, writes: readonly Write[]): Promise<void> {
-  const results = await store.apply(writes)
-  expect(results.every(({ type }) => type === 'applied')).toBe(true)
-}
-
 /** ms that `action` costs, all rounds of it. */
 async function costOf(address: string, action: () => Promise<unknown>): Promise<number> {
   const server = await backendTime(address)
@@ -48,27 +42,16 @@ async function costOf(address: string, action: () => Promise<unknown>): Promise<
 
 type Keys = () => readonly string[] | null
 
-async function submitGroups(store: Store, keysOf: Keys, count = rounds): Promise<void> {
+async function submitGroups(desk: Desk, keysOf: Keys, count = rounds): Promise<void> {
   for (let i = 0; i < count; i++)
-    await apply(
-      store,
-      Array.from({ length: group }, () => submission({ keys: keysOf() })),
-    )
+    await desk.applyAll(Array.from({ length: group }, () => submission({ keys: keysOf() })))
 }
 
 /** Claims and ends, in groups; how many. */
 async function claimGroups(desk: Desk): Promise<number> {
   let claimed = 0
   for (let i = 0; i < rounds; i++) {
-    const sagas = await desk.claim('w', group)
-    claimed += sagas.length
-    const summary = summaryOf({ status: 'committed', stage: 'done' })
-    const ends = sagas.map(({ saga, token }) => {
-      const entry = saga.chunks[0]?.entries[0]
-      const keys = entry?.type === 'submitted' ? entry.keys : null
-      return desk.appendOf({ id: saga.id, n: saga.n, token, keys, seq: 0 }, [endedEntry], { summary })
-    })
-    await apply(desk.store, ends)
+    claimed += await desk.claimAndEnd('w', group)
   }
   return claimed
 }
@@ -89,7 +72,7 @@ describePostgres('scenario 41: a hundred thousand queued sagas', () => {
       const desk = new Desk(store)
       await desk.join('w')
       const measure = async () => {
-        const submit = await costOf(address, () => submitGroups(store, keysOf))
+        const submit = await costOf(address, () => submitGroups(desk, keysOf))
         let claimed = 0
         const claim = await costOf(address, async () => {
           claimed = await claimGroups(desk)
@@ -98,7 +81,7 @@ describePostgres('scenario 41: a hundred thousand queued sagas', () => {
       }
       await measure()
       const empty = await measure()
-      for (let i = 0; i < many / group / rounds; i++) await submitGroups(store, keysOf)
+      for (let i = 0; i < many / group / rounds; i++) await submitGroups(desk, keysOf)
       const full = await measure()
       const told = ({ submit, claim }: typeof full) =>
         `submit ${submit.toFixed(0)} ms, claim ${claim.toFixed(0)} ms`

@@ -4,7 +4,7 @@
 import { memoryStore, none, Orchestrator, pending, type SagaRolledBackError, saga, step } from 'backstep'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { deferred, journalWords, stage } from '../support/bench.js'
+import { deferred, errorLog, journalWords, stage } from '../support/bench.js'
 import { FakeClock } from '../support/fake-clock.js'
 import { temporaryFile } from '../support/stores.js'
 
@@ -390,14 +390,7 @@ describe('step policies', () => {
 describe('those who watch', () => {
   test('are told of every entry once, in order, when it is durable; one that throws harms nobody', async () => {
     const clock = new FakeClock()
-    const errors: object[] = []
-    const nothing = (): void => {}
-    const log = {
-      debug: nothing,
-      info: nothing,
-      warn: nothing,
-      error: (record: object) => void errors.push(record),
-    }
+    const { errors, log } = errorLog()
     const { orchestrator } = await stage({ clock, log })
     const definition = saga('watched')
       .step('one', { commit: () => 1, rollback: () => {} })

@@ -4,7 +4,7 @@
 import { memoryStore, type Store, saga } from 'backstep'
 import { describe, expect, test } from 'vitest'
 import type { Claimed, Result, Write } from '#dist/store/store.js'
-import { journalWords, stage } from '../support/bench.js'
+import { deferred, errorLog, journalWords, stage } from '../support/bench.js'
 import { FakeClock } from '../support/fake-clock.js'
 import { wrapStore } from '../support/wrapped-store.mjs'
 
@@ -276,14 +276,7 @@ describe('a saga whose journal makes no sense', () => {
           return { ...result, sagas: result.sagas.map(spoil) }
         }),
     })
-    const errors: object[] = []
-    const nothing = (): void => {}
-    const log = {
-      debug: nothing,
-      info: nothing,
-      warn: nothing,
-      error: (record: object) => void errors.push(record),
-    }
+    const { errors, log } = errorLog()
     const beside = await stage({ clock, store: memory, work: false })
     for (const id of ['a', 'bad', 'b'])
       await clock.until(beside.orchestrator.submit(definition, undefined, { id }))
@@ -326,5 +319,51 @@ describe('a saga whose journal makes no sense', () => {
     for (const id of ['a', 'b'])
       await clock.when(async () => (await orchestrator.get(id))?.status === 'committed')
     await clock.until(orchestrator.close({ drain: 0 }))
+  })
+})
+
+describe('a hint of the store', () => {
+  /** A store that hints when it is told to, whose claims can be held up, and which is hardly ever polled. */
+  function hinting(memory: Store) {
+    let hint = (): void => {}
+    const claims = { made: 0, gate: Promise.resolve() }
+    const store = wrapStore(memory, {
+      poll: 60_000,
+      onHint: (listener: () => void) => {
+        hint = listener
+      },
+      apply: async (writes) => {
+        const results = await memory.apply(writes)
+        if (writes.some(({ type }) => type === 'claim')) {
+          claims.made++
+          await claims.gate
+        }
+        return results
+      },
+    })
+    return { store, claims, hint: () => hint() }
+  }
+
+  test('is followed at once, long before the next poll; one that comes during a claim, right after that', async () => {
+    const clock = new FakeClock()
+    const { store, claims, hint } = hinting(memoryStore({ now: clock.now }))
+    const { orchestrator } = await stage({ clock, store, sagas: [] })
+    await clock.advance(100)
+    const idle = claims.made
+    hint()
+    await clock.advance(20)
+    expect(claims.made).toBe(idle + 1)
+
+    const { promise, resolve } = deferred()
+    claims.gate = promise
+    hint()
+    await clock.advance(20)
+    expect(claims.made).toBe(idle + 2)
+    // The claim is answered before the moment at which the hint alone would be followed.
+    hint()
+    resolve()
+    await clock.advance(20)
+    expect(claims.made).toBe(idle + 3)
+    await clock.until(orchestrator.close())
   })
 })

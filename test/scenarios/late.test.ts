@@ -4,7 +4,7 @@
  */
 import { memoryStore, none, StoreError, saga } from 'backstep'
 import { afterEach, describe, expect, test } from 'vitest'
-import { deferred, journalWords, stage } from '../support/bench.js'
+import { deferred, errorLog, journalWords, stage } from '../support/bench.js'
 import { FakeClock } from '../support/fake-clock.js'
 import { wrapStore } from '../support/wrapped-store.mjs'
 
@@ -102,14 +102,7 @@ describe('scenario 1: a commit that succeeds after it was given up', () => {
     const clock = new FakeClock()
     const memory = memoryStore({ now: clock.now })
     const { definition, standing, rollbacks, answer } = airline(clock)
-    const errors: object[] = []
-    const nothing = (): void => {}
-    const log = {
-      debug: nothing,
-      info: nothing,
-      warn: nothing,
-      error: (record: object) => void errors.push(record),
-    }
+    const { errors, log } = errorLog()
     const first = await stage({ clock, store: memory, sagas: [definition], grace: 50, log })
     await clock.until(first.orchestrator.submit(definition, undefined, { id: 'a' }))
     await clock.advance(10)

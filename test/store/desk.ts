@@ -155,6 +155,26 @@ export class Desk {
     return result
   }
 
+  /** Claims up to so many and ends them all, a write each in one flush; says how many. */
+  async claimAndEnd(worker: string, limit: number): Promise<number> {
+    const sagas = await this.claim(worker, limit)
+    const summary = summaryOf({ status: 'committed', stage: 'done' })
+    const ends = sagas.map(({ saga, token }) => {
+      const entry = saga.chunks[0]?.entries[0]
+      const keys = entry?.type === 'submitted' ? entry.keys : null
+      return this.appendOf({ id: saga.id, n: saga.n, token, keys, seq: 0 }, [endedEntry], { summary })
+    })
+    await this.applyAll(ends)
+    return sagas.length
+  }
+
+  /** In one flush; throws unless every one of them is applied. */
+  async applyAll(writes: readonly Write[]): Promise<void> {
+    const results = await this.store.apply(writes)
+    const failed = results.find(({ type }) => type !== 'applied')
+    if (failed) throw new Error(`applyAll: ${JSON.stringify(failed)}`)
+  }
+
   async claimIds(worker: string, limit = 100): Promise<string[]> {
     return (await this.claim(worker, limit)).map(({ saga }) => saga.id)
   }

@@ -3,8 +3,8 @@
  * loads none of them. Measured in processor time, medians, so that a busy machine does not decide.
  */
 import { describe, expect, it } from 'vitest'
-import type { Store, Write } from '#dist/store/store.js'
-import { Desk, endedEntry, submission, summaryOf, trip } from './desk.js'
+import type { Store } from '#dist/store/store.js'
+import { Desk, submission, trip } from './desk.js'
 import { newPath, openStore } from './sqlite-place.js'
 
 const million = 1_000_000
@@ -19,11 +19,6 @@ async function costOf(action: () => Promise<unknown>): Promise<number> {
   return (user + system) / 1_000
 }
 
-async function apply(store: Store, writes: readonly Write[]): Promise<void> {
-  const results = await store.apply(writes)
-  expect(results.every(({ type }) => type === 'applied')).toBe(true)
-}
-
 /** Submits a group and claims one, again and again: the median cost of each, ms. */
 async function measure(
   store: Store,
@@ -35,18 +30,10 @@ async function measure(
   let claimed = 0
   for (let i = 0; i < 25; i++) {
     const writes = Array.from({ length: group }, () => submission({ keys: keysOf() }))
-    submits.push(await costOf(() => apply(store, writes)))
+    submits.push(await costOf(() => desk.applyAll(writes)))
     claims.push(
       await costOf(async () => {
-        const sagas = await desk.claim('w', group)
-        claimed += sagas.length
-        const summary = summaryOf({ status: 'committed', stage: 'done' })
-        const ends = sagas.map(({ saga, token }) => {
-          const entry = saga.chunks[0]?.entries[0]
-          const keys = entry?.type === 'submitted' ? entry.keys : null
-          return desk.appendOf({ id: saga.id, n: saga.n, token, keys, seq: 0 }, [endedEntry], { summary })
-        })
-        await apply(store, ends)
+        claimed += await desk.claimAndEnd('w', group)
       }),
     )
   }
@@ -66,10 +53,7 @@ describe('scenario 41: a million queued sagas', () => {
       await measure(store, keysOf)
       const empty = await measure(store, keysOf)
       for (let i = 0; i < million; i += 5_000) {
-        await apply(
-          store,
-          Array.from({ length: 5_000 }, () => submission({ keys: keysOf() })),
-        )
+        await desk.applyAll(Array.from({ length: 5_000 }, () => submission({ keys: keysOf() })))
       }
       const full = await measure(store, keysOf)
       const cost = (value: { submit: number; claim: number }) =>

@@ -27,6 +27,19 @@ export async function stage(
   return { clock, store, orchestrator }
 }
 
+/** A logger, and the records of its errors. */
+export function errorLog() {
+  const errors: object[] = []
+  const nothing = (): void => {}
+  const log = {
+    debug: nothing,
+    info: nothing,
+    warn: nothing,
+    error: (record: object) => void errors.push(record),
+  }
+  return { errors, log }
+}
+
 /** A promise, and the functions that settle it. */
 export function deferred<T = void>(): {
   readonly promise: Promise<T>
