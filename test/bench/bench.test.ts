@@ -20,7 +20,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 async function bench(...args: string[]): Promise<string> {
   const main = join(root, 'dist-bench/main.js')
-  const { stdout } = await promisify(execFile)(process.execPath, [main, '--quick', '--dir', folder, ...args])
+  // Where CI is set, a terminal is taken for granted, and colours with it.
+  const env = { ...process.env, NO_COLOR: '1' }
+  const words = [main, '--quick', '--dir', folder, ...args]
+  const { stdout } = await promisify(execFile)(process.execPath, words, { env })
   return stdout
 }
 
