@@ -27,6 +27,7 @@ export const arrows: Readonly<Record<string, readonly string[]>> = {
   // The one place where an address becomes a store.
   'runtime/address.ts': ['stores/memory', 'stores/sqlite', 'stores/postgres'],
   barrier: ['core'],
+  testing: ['runtime', 'stores/memory', 'store', 'definition', 'core', 'index.ts'],
   simulation: faces,
   cli: ['runtime', 'simulation', 'index.ts'],
   'index.ts': ['runtime', 'stores/memory', 'store', 'definition', 'core'],
@@ -36,6 +37,7 @@ export const arrows: Readonly<Record<string, readonly string[]>> = {
 export const clocks: Readonly<Record<string, string>> = {
   'runtime/clock.ts': 'it is the clock',
   'simulation/clock.ts': 'the clock of the simulation, which sees only the public API',
+  'testing/clock.ts': 'it is a clock, and bounds what happens outside of it',
   'stores/memory/index.ts': "the store's own clock, unless a test brings one (contract, 10)",
   'stores/sqlite/index.ts': "the store's own clock, unless a test brings one (contract, 10)",
   'stores/sqlite/thread.ts': 'a function cannot cross into a thread',

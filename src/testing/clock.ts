@@ -1,0 +1,233 @@
+/**
+ * A clock for tests: time moves only when a test says so, chance is seeded, ids are counted.
+ *
+ * Invariants
+ * - The time is a whole number of ms, as that of Date.now.
+ * - A timer fires at its time, never before, in order of time and then of setting; `soon` runs in a turn of its own.
+ * - Between two timers everything that is ready has run, also what waits for the world outside (`during`): whoever moves the time
+ *   sees a process at rest.
+ * - What only waits for a turn needs nobody to move the time: `await orchestrator.submit(…)` resolves by itself.
+ */
+import type { Clock, Timer } from '../runtime/clock.js'
+
+interface Pending {
+  readonly at: number
+  readonly fire: () => void
+}
+
+export interface FakeClockOptions {
+  /** Of its chance. Default 1. */
+  readonly seed?: number
+  /** Its first time, ms since 1970. Default: the beginning of 2026. */
+  readonly now?: number
+}
+
+/** How long a call may take outside of this clock before that is taken for a mistake, in ms. */
+const longestReal = 5_000
+
+/**
+ * Time that stands still until it is moved.
+ *
+ * @example
+ * const clock = new FakeClock()
+ * const orchestrator = await Orchestrator.open({ sagas: [bookTrip], clock })
+ * const trip = await orchestrator.submit(bookTrip, input)
+ * await clock.advance(30_000)
+ */
+export class FakeClock implements Clock {
+  #now: number
+  readonly #start: number
+  #ids = 0
+  /** In order of setting. */
+  readonly #timers = new Set<Pending>()
+  #soon = 0
+  #real = 0
+  #seed: number
+
+  constructor(options: FakeClockOptions = {}) {
+    this.#now = this.#start = options.now ?? Date.UTC(2026, 0, 1)
+    this.#seed = options.seed ?? 1
+  }
+
+  readonly now = (): number => this.#now
+  readonly monotonic = (): number => this.#now - this.#start
+
+  /** Mulberry32, by Tommy Ettinger. */
+  readonly random = (): number => {
+    this.#seed = (this.#seed + 0x6d2b79f5) | 0
+    let t = Math.imul(this.#seed ^ (this.#seed >>> 15), 1 | this.#seed)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
+  }
+
+  readonly id = (): string => `id-${String(++this.#ids).padStart(6, '0')}`
+
+  readonly timer = (ms: number, fire: () => void): Timer => {
+    if (Number.isNaN(ms)) throw new TypeError('a timer of NaN ms would fire at once')
+    const pending: Pending = { at: Math.ceil(this.#now + Math.max(0, ms)), fire }
+    this.#timers.add(pending)
+    return { cancel: () => this.#timers.delete(pending) }
+  }
+
+  readonly soon = (run: () => void): void => {
+    this.#soon++
+    setImmediate(() => {
+      this.#soon--
+      run()
+    })
+  }
+
+  /** Resolves after so many ms of this clock. */
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.timer(ms, resolve)
+    })
+  }
+
+  /** The time stands still until `promise` has settled, because it waits for something outside of this clock. */
+  during<T>(promise: Promise<T>): Promise<T> {
+    this.#real++
+    const done = (): void => {
+      this.#real--
+    }
+    promise.then(done, done)
+    return promise
+  }
+
+  /** How many timers are set. */
+  get timers(): number {
+    return this.#timers.size
+  }
+
+  /** Runs whatever is ready, without moving the time. */
+  async settle(): Promise<void> {
+    do {
+      // A turn of the real event loop: all promises that can settle have done so after it.
+      await new Promise((resolve) => setImmediate(resolve))
+      if (this.#real > 0) await this.#settleOutside()
+    } while (this.#soon > 0)
+  }
+
+  async #settleOutside(): Promise<void> {
+    const since = performance.now()
+    while (this.#real > 0) {
+      if (performance.now() - since > longestReal)
+        throw new Error(`a call has taken longer than ${longestReal} ms outside of this clock`)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  /** Moves the time on by so many ms, firing what is due on the way. */
+  async advance(ms: number): Promise<void> {
+    const end = Math.ceil(this.#now + ms)
+    await this.settle()
+    for (let next = this.#first(); next && next.at <= end; next = this.#first()) await this.#fire(next)
+    this.#now = Math.max(this.#now, end)
+  }
+
+  /** As a process sees it that was stopped for so long: what comes from outside is heard before any timer fires. */
+  freeze(ms: number): void {
+    this.#now += ms
+  }
+
+  /** Jumps from timer to timer until `promise` settles; returns what it came to. */
+  async until<T>(promise: Promise<T>, most = 200_000): Promise<T> {
+    let settled = false
+    const done = (): void => {
+      settled = true
+    }
+    promise.then(done, done)
+    await this.#jump(() => settled, most, 'the promise has not settled')
+    return promise
+  }
+
+  /** Jumps from timer to timer until `holds`. */
+  when(holds: () => boolean | Promise<boolean>, most = 20_000): Promise<void> {
+    return this.#jump(holds, most, 'it does not hold')
+  }
+
+  async #jump(holds: () => boolean | Promise<boolean>, most: number, otherwise: string): Promise<void> {
+    for (let jumps = 0; jumps < most; jumps++) {
+      await this.settle()
+      if (await holds()) return
+      const next = this.#first()
+      if (!next) throw new Error(`nothing is left that could happen, and ${otherwise}`)
+      await this.#fire(next)
+    }
+    throw new Error(`${otherwise} after ${most} timers, ${this.monotonic()} ms`)
+  }
+
+  #first(): Pending | undefined {
+    let first: Pending | undefined
+    for (const timer of this.#timers) if (!first || timer.at < first.at) first = timer
+    return first
+  }
+
+  async #fire(next: Pending): Promise<void> {
+    this.#timers.delete(next)
+    this.#now = Math.max(this.#now, next.at)
+    next.fire()
+    await this.settle()
+  }
+}
+
+/**
+ * The clock as one process sees it: its timers end with it, and its wall clock may be wrong.
+ *
+ * Invariant: after `kill` nothing of the process runs any more that waits for a timer or a turn.
+ */
+export class ProcessClock implements Clock {
+  readonly #clock: FakeClock
+  readonly #skew: number
+  readonly #timers = new Set<Timer>()
+  #dead = false
+
+  /** `skew`: how far its wall clock is ahead, in ms. */
+  constructor(clock: FakeClock, skew = 0) {
+    this.#clock = clock
+    this.#skew = skew
+  }
+
+  readonly now = (): number => this.#clock.now() + this.#skew
+  readonly monotonic = (): number => this.#clock.monotonic()
+  readonly random = (): number => this.#clock.random()
+  readonly id = (): string => this.#clock.id()
+
+  readonly timer = (ms: number, fire: () => void): Timer => {
+    if (this.#dead) return { cancel: () => {} }
+    const timer = this.#clock.timer(ms, () => {
+      this.#timers.delete(timer)
+      fire()
+    })
+    this.#timers.add(timer)
+    return {
+      cancel: () => {
+        this.#timers.delete(timer)
+        timer.cancel()
+      },
+    }
+  }
+
+  readonly soon = (run: () => void): void => {
+    this.#clock.soon(() => {
+      if (!this.#dead) run()
+    })
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.timer(ms, resolve)
+    })
+  }
+
+  get isDead(): boolean {
+    return this.#dead
+  }
+
+  /** As SIGKILL does: whatever waits, waits for ever. */
+  kill(): void {
+    this.#dead = true
+    for (const timer of this.#timers) timer.cancel()
+    this.#timers.clear()
+  }
+}
