@@ -3,9 +3,9 @@
  */
 import type { Command } from 'commander'
 import type { JournalEntry } from '../index.js'
+import { entryText, relative } from '../runtime/entry-text.js'
 import { notFound } from '../runtime/facts.js'
 import { addCommand, withStore } from './command.js'
-import { entryText, relative } from './entries.js'
 import { jsonLine, type Terminal, wrap } from './terminal.js'
 
 export function registerJournal(program: Command): void {

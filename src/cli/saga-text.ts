@@ -4,8 +4,8 @@
  * Invariant: payloads are cut to the width of the terminal, errors and reasons are wrapped: these are what one came to read.
  */
 import type { JournalEntry, Json, SagaView, StepView } from '../index.js'
+import { byHandText, isByHand } from '../runtime/entry-text.js'
 import { errorLine, formatDuration, processOf } from '../runtime/why.js'
-import { byHandText, isByHand } from './entries.js'
 import { clip, jsonLine, type Paint, safe, type Terminal, wrap } from './terminal.js'
 import { ago, dateTime, definitionOf, statusOf, stepWords, turnedBack } from './words.js'
 

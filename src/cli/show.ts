@@ -4,10 +4,10 @@
 import type { Command } from 'commander'
 import type { Orchestrator } from '../index.js'
 import { systemClock } from '../runtime/clock.js'
+import { isByHand } from '../runtime/entry-text.js'
 import { notFound } from '../runtime/facts.js'
 import { why } from '../runtime/why.js'
 import { addCommand, withStore } from './command.js'
-import { isByHand } from './entries.js'
 import { drawn, type Looked } from './saga-text.js'
 
 export function registerShow(program: Command): void {

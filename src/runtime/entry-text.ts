@@ -1,9 +1,25 @@
 /**
  * The entries of a journal as a person reads them.
  */
-import type { Entry, Json, StoredError } from '../index.js'
-import { errorLine, formatDuration } from '../runtime/why.js'
-import { clip, jsonLine, type Paint, safe } from './terminal.js'
+import type { Entry, Json, StoredError } from '../core/entry.js'
+import { clip, jsonLine, safe } from './text.js'
+import { errorLine, formatDuration } from './why.js'
+
+type Colour = (text: string) => string
+
+/** Where an entry has colours. */
+export interface Paint {
+  readonly dim: Colour
+  readonly bold: Colour
+  readonly green: Colour
+  readonly yellow: Colour
+  readonly red: Colour
+}
+
+const asItIs: Colour = (text) => text
+
+/** No colours. */
+export const plain: Paint = { dim: asItIs, bold: asItIs, green: asItIs, yellow: asItIs, red: asItIs }
 
 type Of<Type extends Entry['type']> = Extract<Entry, { type: Type }>
 
