@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { postgresStore } from 'backstep/postgres'
 import { expect, test } from 'vitest'
-import { Desk, submission } from '../store/desk.js'
+import { Desk, submission } from '#dist/testing/store-suite/desk.js'
 import { describePostgres, freshSchema, query } from '../support/postgres.js'
 
 const many = 100_000

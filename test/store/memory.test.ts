@@ -1,18 +1,23 @@
+/** The store's contract in memory, in real time and in time that is moved. */
+import type { Store } from '#dist/store/store.js'
 import { memoryStore } from '#dist/stores/memory/index.js'
-import { storeSuite } from './suite.js'
+import { testStore } from './suite.js'
 
-storeSuite(
-  'memory',
-  async () => {
-    const store = memoryStore()
-    return {
-      open: async () => {
-        await store.open()
-        return store
-      },
-      close: () => store.close(),
-      remove: async () => {},
-    }
+testStore('memory', { create: () => memoryStore(), store: (store) => store }, 300)
+
+class Moved {
+  ahead = 0
+  readonly store: Store = memoryStore({ now: () => Date.now() + this.ahead })
+}
+
+testStore(
+  'memory, its time moved',
+  {
+    create: () => new Moved(),
+    store: ({ store }) => store,
+    wait: (place, ms) => {
+      place.ahead += ms
+    },
   },
-  300,
+  5,
 )

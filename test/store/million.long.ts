@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import type { Store } from '#dist/store/store.js'
-import { Desk, submission, trip } from './desk.js'
+import { Desk, submission, trip } from '#dist/testing/store-suite/desk.js'
 import { newPath, openStore } from './sqlite-place.js'
 
 const million = 1_000_000

@@ -4,8 +4,8 @@
 import pg from 'pg'
 import { expect, it } from 'vitest'
 import type { Result, SubmitWrite, Write } from '#dist/store/store.js'
+import { committedEntry, Desk, type Submission, submission } from '#dist/testing/store-suite/desk.js'
 import { describePostgres, freshSchema, query } from '../support/postgres.js'
-import { committedEntry, Desk, type Submission, submission } from './desk.js'
 import { atEnd, openStore, Relay, schemaOf } from './postgres-place.js'
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))

@@ -3,8 +3,15 @@ import pg from 'pg'
 import { expect, it } from 'vitest'
 import type { Result, Write } from '#dist/store/store.js'
 import { postgresStore } from '#dist/stores/postgres/index.js'
+import {
+  committedEntry,
+  Desk,
+  endedEntry,
+  submission,
+  summaryOf,
+  trip,
+} from '#dist/testing/store-suite/desk.js'
 import { describePostgres, freshDatabase, freshSchema, query } from '../support/postgres.js'
-import { committedEntry, Desk, endedEntry, submission, summaryOf, trip } from './desk.js'
 import { atEnd, openStore, Relay, schemaOf } from './postgres-place.js'
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))

@@ -4,8 +4,8 @@
 import pg from 'pg'
 import { expect, it } from 'vitest'
 import type { Queryable } from '#dist/store/store.js'
+import { Desk, order, submission } from '#dist/testing/store-suite/desk.js'
 import { describePostgres, freshDatabase, freshSchema } from '../support/postgres.js'
-import { Desk, order, submission } from './desk.js'
 import { atEnd, openStore, schemaOf } from './postgres-place.js'
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))

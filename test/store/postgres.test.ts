@@ -3,11 +3,11 @@
  */
 import { expect, it } from 'vitest'
 import { describePostgres } from '../support/postgres.js'
-import { makePlace, playOnSmallBudget } from './postgres-histories.js'
-import { storeSuite } from './suite.js'
+import { playOnSmallBudget, subject } from './postgres-histories.js'
+import { testStore } from './suite.js'
 
 describePostgres('PostgreSQL', () => {
-  storeSuite('postgres', makePlace, 15)
+  testStore('postgres', subject, 15)
 
   it('work that is put off is done by later claims (a budget of 2 rows)', async () => {
     expect(await playOnSmallBudget(10)).toBeGreaterThan(5)

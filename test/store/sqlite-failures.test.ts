@@ -9,7 +9,14 @@ import { ThreadBackend } from '#dist/stores/sqlite/backends.js'
 import { loadDriver, type OpenDriver } from '#dist/stores/sqlite/connection.js'
 import { Database } from '#dist/stores/sqlite/database.js'
 import { Encoder } from '#dist/stores/sqlite/wire.js'
-import { committedEntry, Desk, startedEntry, submission, summaryOf, trip } from './desk.js'
+import {
+  committedEntry,
+  Desk,
+  startedEntry,
+  submission,
+  summaryOf,
+  trip,
+} from '#dist/testing/store-suite/desk.js'
 import { newPath, openStore } from './sqlite-place.js'
 
 /** A driver whose statements fail when `fails` says so, with the result code that SQLite would give. */

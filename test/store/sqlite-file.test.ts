@@ -20,7 +20,15 @@ import { Connection, loadDriver } from '#dist/stores/sqlite/connection.js'
 import { sqliteStore } from '#dist/stores/sqlite/index.js'
 import { applicationId, migrations } from '#dist/stores/sqlite/migrations.js'
 import { prepareAll } from '#dist/stores/sqlite/statements.js'
-import { committedEntry, Desk, type Known, startedEntry, submission, summaryOf, trip } from './desk.js'
+import {
+  committedEntry,
+  Desk,
+  type Known,
+  startedEntry,
+  submission,
+  summaryOf,
+  trip,
+} from '#dist/testing/store-suite/desk.js'
 import { newFolder, newPath, openStore } from './sqlite-place.js'
 
 const digest = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex')

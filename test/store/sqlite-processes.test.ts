@@ -8,7 +8,7 @@ import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
-import { Desk, trip } from './desk.js'
+import { Desk, trip } from '#dist/testing/store-suite/desk.js'
 import { newPath, openStore } from './sqlite-place.js'
 
 const script = fileURLToPath(new URL('./child.mjs', import.meta.url))

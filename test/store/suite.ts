@@ -1,32 +1,14 @@
 /**
- * The store's contract as tests: every store passes all of them. Numbers in the names are the points of the contract in
- * src/store/store.ts, or scenarios.
+ * The store suite that ships (`backstep/testing`), run on our own stores by Vitest.
  */
-import { afterEach, beforeEach, describe } from 'vitest'
-import { type Bench, Desk, type Place } from './desk.js'
-import { admissionSuite } from './suite-admission.js'
-import { claimsSuite } from './suite-claims.js'
-import { readingSuite } from './suite-reading.js'
-import { writesSuite } from './suite-writes.js'
+import { describe, test } from 'vitest'
+import { type StoreSubject, storeSuite } from '#dist/testing/store-suite/index.js'
 
-/** `runs`: how many random histories. */
-export function storeSuite(name: string, makePlace: () => Promise<Place>, runs = 60): void {
+/** Other histories in each run, as long as nobody asks for some again: one that fails says its seed. */
+export const seed = Number(process.env.BACKSTEP_TEST_SEED ?? Date.now() % 2 ** 31)
+
+export function testStore<Data>(name: string, subject: StoreSubject<Data>, histories: number): void {
   describe(`store contract: ${name}`, () => {
-    const bench: Bench = {} as Bench
-
-    beforeEach(async () => {
-      bench.place = await makePlace()
-      bench.store = await bench.place.open()
-      bench.desk = new Desk(bench.store)
-    })
-    afterEach(async () => {
-      await bench.place.close()
-      await bench.place.remove()
-    })
-
-    writesSuite(bench)
-    admissionSuite(bench, makePlace, runs)
-    claimsSuite(bench)
-    readingSuite(bench)
+    for (const { name, run, timeout } of storeSuite(subject, { histories, seed })) test(name, run, timeout)
   })
 }

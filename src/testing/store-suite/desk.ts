@@ -1,8 +1,11 @@
 /**
  * What a runtime would do with a store, in short words, for tests: submit, start, add, end, park, claim.
- * A `Desk` remembers what it was answered, so that a test can say `end(saga)` and mean the next chunk with the right token.
+ *
+ * Invariants
+ * - What is `Known` of a saga follows what was answered, so that a test can say `end(saga)` and mean the next chunk with the right token.
+ * - An answer that no test expects is an error that says what was answered.
  */
-import type { Entry } from '#dist/core/entry.js'
+import type { Entry } from '../../core/entry.js'
 import type {
   AppendWrite,
   Claimed,
@@ -13,7 +16,7 @@ import type {
   SubmitWrite,
   Summary,
   Write,
-} from '#dist/store/store.js'
+} from '../../store/store.js'
 
 export const trip: DefinitionRef = { name: 'trip', version: '1', shape: 'flight > hotel > payment!' }
 export const order: DefinitionRef = { name: 'order', version: '1', shape: 'reserve > ship' }
@@ -220,20 +223,4 @@ export async function knownTo(
 ): Promise<Known> {
   const { id, n, token, chunks } = await desk.find(saga)
   return { id, n, keys: saga.keys, token, seq: chunks.length - 1 }
-}
-
-/** One set of data, and ways to it. */
-export interface Place {
-  /** A store over it, opened. Each call may be another client of the same data, or the same one. */
-  open(): Promise<Store>
-  /** Closes all of them. The data stays. */
-  close(): Promise<void>
-  remove(): Promise<void>
-}
-
-/** What each test of the suite is given, fresh. */
-export interface Bench {
-  place: Place
-  store: Store
-  desk: Desk
 }

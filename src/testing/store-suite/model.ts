@@ -1,14 +1,27 @@
 /**
  * Points 5 and 6 of the store's contract, written down as they are read: slow, and too simple to be wrong.
+ *
+ * Invariant: it shares no line with the admission rule that the stores share; else both could be wrong alike.
  */
-import type { DefinitionRef, Stage } from '#dist/store/store.js'
+import type { DefinitionRef, Stage } from '../../store/store.js'
 
-export interface ModelSaga {
+export class ModelSaga {
   readonly n: number
-  readonly definition: DefinitionRef
+  definition: DefinitionRef
   readonly keys: readonly string[] | null
-  stage: Stage
-  stuck: boolean
+  stage: Stage = 'waiting'
+  stuck = false
+
+  constructor(n: number, definition: DefinitionRef, keys: readonly string[] | null) {
+    this.n = n
+    this.definition = definition
+    this.keys = keys
+  }
+
+  end(): void {
+    this.stage = 'done'
+    this.stuck = false
+  }
 }
 
 export class Model {
