@@ -20,10 +20,20 @@ export interface FakeClockOptions {
   readonly seed?: number
   /** Its first time, ms since 1970. Default: the beginning of 2026. */
   readonly now?: number
+  /**
+   * Promises settle without a turn of the real event loop: several times as fast, and nothing real gets its turn meanwhile
+   * unless the clock is told of it (`during`). Default false.
+   */
+  readonly quick?: boolean
 }
 
 /** How long a call may take outside of this clock before that is taken for a mistake, in ms. */
 const longestReal = 5_000
+
+/** All promises that can settle have done so after it. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+/** The same: Node runs what is asked for the next tick once no promise is left that could settle. */
+const quickTurn = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve))
 
 /**
  * Time that stands still until it is moved.
@@ -40,13 +50,16 @@ export class FakeClock implements Clock {
   #ids = 0
   /** In order of setting. */
   readonly #timers = new Set<Pending>()
-  #soon = 0
+  #soon: (() => void)[] = []
+  #isTurnDue = false
   #real = 0
   #seed: number
+  readonly #turn: () => Promise<void>
 
   constructor(options: FakeClockOptions = {}) {
     this.#now = this.#start = options.now ?? Date.UTC(2026, 0, 1)
     this.#seed = options.seed ?? 1
+    this.#turn = options.quick ? quickTurn : turn
   }
 
   readonly now = (): number => this.#now
@@ -70,11 +83,20 @@ export class FakeClock implements Clock {
   }
 
   readonly soon = (run: () => void): void => {
-    this.#soon++
+    this.#soon.push(run)
+    if (this.#isTurnDue) return
+    this.#isTurnDue = true
+    // Whoever only waits for a turn need not move the time.
     setImmediate(() => {
-      this.#soon--
-      run()
+      this.#isTurnDue = false
+      this.#runSoon()
     })
+  }
+
+  #runSoon(): void {
+    const ready = this.#soon
+    this.#soon = []
+    for (const run of ready) run()
   }
 
   /** Resolves after so many ms of this clock. */
@@ -102,10 +124,10 @@ export class FakeClock implements Clock {
   /** Runs whatever is ready, without moving the time. */
   async settle(): Promise<void> {
     do {
-      // A turn of the real event loop: all promises that can settle have done so after it.
-      await new Promise((resolve) => setImmediate(resolve))
+      this.#runSoon()
+      await this.#turn()
       if (this.#real > 0) await this.#settleOutside()
-    } while (this.#soon > 0)
+    } while (this.#soon.length > 0)
   }
 
   async #settleOutside(): Promise<void> {
@@ -113,7 +135,7 @@ export class FakeClock implements Clock {
     while (this.#real > 0) {
       if (performance.now() - since > longestReal)
         throw new Error(`a call has taken longer than ${longestReal} ms outside of this clock`)
-      await new Promise((resolve) => setImmediate(resolve))
+      await turn()
     }
   }
 

@@ -1,0 +1,116 @@
+/**
+ * What an exploration says: counts where all held, and otherwise the shortest history that did not.
+ */
+import { formatDuration } from '../../core/duration.js'
+import { BackstepError } from '../../core/errors.js'
+import { type Fault, type FaultKind, nameOf, type Point, textOf } from './faults.js'
+import type { History } from './history.js'
+import type { Searched } from './search.js'
+
+/** What was explored, and found to hold. */
+export interface Explored {
+  /** How many histories were run. */
+  readonly histories: number
+  /** Every history with up to so many faults was among them. */
+  readonly complete: number
+  /** How many histories there are with up to `faults` faults; where a level was sampled: that grow from those that were run. */
+  readonly possible: number
+  /** In how many histories each kind of fault happened. */
+  readonly kinds: Readonly<Partial<Record<FaultKind, number>>>
+  /** Virtual ms. */
+  readonly simulated: number
+  /** All of this, to be printed. */
+  readonly text: string
+}
+
+/** A history was found that breaks the invariant, or never ends. Code `INVARIANT_BROKEN`, or `NEVER_ENDS`. */
+export class ExplorationError extends BackstepError {
+  /** The name of the history: `explore(…, { …, replay })` runs it, and no other. */
+  readonly replay: string
+  /** What went wrong in it, a sentence for each fault. */
+  readonly faults: readonly string[]
+  /** What happened, a line for each event. */
+  readonly story: string
+  /** The line of yours to look at first. */
+  readonly blame: string | undefined
+
+  constructor(
+    message: string,
+    details: {
+      readonly code: 'INVARIANT_BROKEN' | 'NEVER_ENDS'
+      readonly replay: string
+      readonly faults: readonly string[]
+      readonly story: string
+      readonly blame: string | undefined
+      readonly cause?: unknown
+    },
+  ) {
+    const { code, replay, cause } = details
+    super(message, {
+      code,
+      hint: `mend it, then run this history alone with explore(…, { …, replay: '${replay}' })`,
+      ...(cause === undefined ? {} : { cause }),
+    })
+    this.replay = replay
+    this.faults = details.faults
+    this.story = details.story
+    this.blame = details.blame
+  }
+}
+
+const number = (value: number): string => value.toLocaleString('en-US')
+
+export function exploredOf(name: string, searched: Searched, faults: number): Explored {
+  const { histories, possible, complete, kinds, took } = searched
+  const all = complete >= faults
+  const which = all
+    ? `every one with up to ${count(faults, 'fault')}`
+    : `${complete < 0 ? '' : `every one with up to ${count(complete, 'fault')}, and `}a sample of the ${number(possible)} with up to ${faults}`
+  const common = Object.entries(kinds).map(([kind, times]) => `${kind} ${number(times)}`)
+  const text = [
+    `${name}: ${count(histories, 'history', 'histories')}, ${which}; the invariant holds in each`,
+    ...(common.length > 0 ? [`  faults: ${common.join(', ')}`] : []),
+    `  ${formatDuration(took)} of virtual time`,
+  ].join('\n')
+  return { histories, complete, possible, kinds, simulated: took, text }
+}
+
+const count = (value: number, one: string, many = `${one}s`): string =>
+  `${number(value)} ${value === 1 ? one : many}`
+
+const indent = (text: string): string => text.replace(/^/gm, '    ')
+
+/** `story` and `blame` come from running the history once more. */
+export function explorationError(
+  name: string,
+  history: History,
+  story: string,
+  blame: string | undefined,
+): ExplorationError {
+  const { verdict, faults, points } = history
+  const what = faults.map((fault: Fault) => textOf(fault, points[fault.point] as Point))
+  const isEndless = verdict.is === 'endless'
+  const why = verdict.is === 'holds' ? '' : verdict.why
+  const needed =
+    what.length === 0
+      ? '  it needs no fault at all'
+      : `  it takes ${count(what.length, 'fault')}; with fewer ${isEndless ? 'it ends' : 'it holds'}:\n${what.map((text) => `    - ${text}`).join('\n')}`
+  const replay = nameOf(faults)
+  const message = [
+    isEndless
+      ? `a history of ${name} never ends: ${why}`
+      : `a history of ${name} breaks the invariant${history.status ? ` (it ended ${history.status})` : ''}:\n${indent(why)}`,
+    needed,
+    ...(blame === undefined ? [] : [`  look at ${blame}`]),
+    `  what happened (${replay}):\n${indent(story)}`,
+  ].join('\n')
+  const cause = verdict.is === 'broken' ? verdict.cause : undefined
+  return new ExplorationError(message, {
+    code: isEndless ? 'NEVER_ENDS' : 'INVARIANT_BROKEN',
+    replay,
+    faults: what,
+    story,
+    blame,
+    cause,
+  })
+}
