@@ -7,35 +7,30 @@
  * - What is to happen is read from memory that is shared with the test (a mapped file), so that it can change at run time.
  * - Nothing here allocates or locks: these functions are called from signal handlers, and while libraries are loaded.
  *
- * Sections: the clock. A new one (writes that fail, or are recorded) begins with its variable in `start` and uses NEXT.
+ * Sections: the clock, below; files that are recorded, or fail (shim-files.c). A new one begins with its variable in a
+ * start of its own, and uses NEXT.
  */
-#define _GNU_SOURCE
-#include <dlfcn.h>
+#include "shim.h"
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
-/* The function that we stand in front of. Looked up at each first call: we may be called before `start`. */
-#define NEXT(name)                                                                                                     \
-  static __typeof__(&name) next;                                                                                       \
-  if (!next) next = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
+void shim_die(const char *message) {
+  if (write(2, message, strlen(message))) {}
+  _exit(126);
+}
 
-/* The file that `variable` names, mapped; NULL without one. A name that cannot be mapped ends the process: a fault that does
-   not happen would pass for a proof. */
-static const volatile void *shared(const char *variable, size_t size) {
+volatile void *shim_shared(const char *variable, size_t size) {
   const char *path = getenv(variable);
   if (!path) return NULL;
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  void *memory = file < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ, MAP_SHARED, file, 0);
-  if (memory == MAP_FAILED) {
-    static const char message[] = "shim: a file that the environment names cannot be mapped\n";
-    if (write(2, message, sizeof message - 1)) {}
-    _exit(126);
-  }
+  int file = open(path, O_RDWR | O_CLOEXEC);
+  void *memory = file < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  if (memory == MAP_FAILED) shim_die("shim: a file that the environment names cannot be mapped\n");
   close(file);
   return memory;
 }
@@ -93,6 +88,11 @@ time_t time(time_t *at) {
   return now.tv_sec;
 }
 
+void start_clock(void) {
+  clock_shift = shim_shared("BACKSTEP_SHIM_CLOCK", sizeof *clock_shift);
+}
+
 __attribute__((constructor)) static void start(void) {
-  clock_shift = shared("BACKSTEP_SHIM_CLOCK", sizeof *clock_shift);
+  start_files();
+  start_clock();
 }

@@ -1,5 +1,5 @@
 /**
- * Faults from below, by a small library in C that is put in front of the C library of a process (see shim.c).
+ * Faults from below, by a small library in C that is put in front of the C library of a process (see shim.c, shim-files.c).
  *
  * Invariants
  * - It is compiled where it is used. Where that is not possible, the tests are skipped, and the reason is printed.
@@ -10,9 +10,10 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe } from 'vitest'
+import { FaultFile } from './shim-fault.mjs'
 import { temporaryFolder } from './stores.js'
 
-const source = fileURLToPath(new URL('shim.c', import.meta.url))
+const sources = ['shim.c', 'shim-files.c'].map((name) => fileURLToPath(new URL(name, import.meta.url)))
 
 interface Library {
   readonly file?: string
@@ -25,7 +26,7 @@ function compile(): Library {
   if (process.platform !== 'linux') return { whyNot: 'LD_PRELOAD is used on Linux only' }
   const file = join(temporaryFolder(), 'shim.so')
   try {
-    execFileSync('cc', ['-shared', '-fPIC', '-O2', '-Wall', '-o', file, source], { stdio: 'pipe' })
+    execFileSync('cc', ['-shared', '-fPIC', '-O2', '-Wall', '-o', file, ...sources], { stdio: 'pipe' })
     return { file }
   } catch (error) {
     const { code, stderr } = error as { code?: string; stderr?: Buffer }
@@ -70,4 +71,19 @@ export function shiftedClock(ms: number): ShiftedClock {
   writeFileSync(file, Buffer.alloc(8))
   set(ms)
   return { env: shimEnvironment({ BACKSTEP_SHIM_CLOCK: file }), set }
+}
+
+/** Records what processes do to the files in `folder`: they append it to `tape` (see power/tape.ts). */
+export function recordedFolder(folder: string): { readonly env: NodeJS.ProcessEnv; readonly tape: string } {
+  const tape = join(temporaryFolder(), 'tape')
+  return { env: shimEnvironment({ BACKSTEP_SHIM_FILES: folder, BACKSTEP_SHIM_RECORD: tape }), tape }
+}
+
+/** Lets what processes do to the files in `folder` fail, as `fault` is told. */
+export function failingFolder(folder: string): {
+  readonly env: NodeJS.ProcessEnv
+  readonly fault: FaultFile
+} {
+  const fault = new FaultFile(join(temporaryFolder(), 'fault'))
+  return { env: shimEnvironment({ BACKSTEP_SHIM_FILES: folder, BACKSTEP_SHIM_FAULT: fault.path }), fault }
 }

@@ -1,0 +1,66 @@
+/**
+ * The run whose power will be cut: two lives of a process (see child.mjs), recorded.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { recordedFolder } from '../support/shim.js'
+import { temporaryFolder } from '../support/stores.js'
+import { type RawChunk, type Reference, readChunks, referenceOf } from './examine.js'
+import { type Operation, readTape } from './tape.js'
+
+export interface Recording {
+  readonly folder: string
+  readonly tape: readonly Operation[]
+  readonly reference: Reference
+}
+
+export interface RunOptions {
+  /** Set after the product has set and checked its own. Default: none. */
+  readonly pragmas?: string
+  /** In each life. */
+  readonly sagas?: number
+  /** Characters that some of the inputs and outputs have. Default: enough for pages of their own. */
+  readonly bulk?: number
+}
+
+const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+
+/** A process that hangs is a failure of its own. */
+const patience = 25_000
+
+export async function record({ pragmas = '', sagas = 30, bulk = 9_000 }: RunOptions): Promise<Recording> {
+  const folder = join(temporaryFolder(), 'store')
+  mkdirSync(folder)
+  const before = join(temporaryFolder(), 'before.json')
+  const { env, tape } = recordedFolder(folder)
+  for (const life of [1, 2]) {
+    const config = JSON.stringify({ folder, life, sagas, before, bulk })
+    const child = spawn(process.execPath, ['--import', path('pragmas.mjs'), path('child.mjs'), config], {
+      env: { ...env, BACKSTEP_POWER_PRAGMAS: pragmas },
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: patience,
+    })
+    const [complaints, [code, signal]] = await Promise.all([text(child.stderr), once(child, 'exit')])
+    if (life === 1 ? signal !== 'SIGKILL' : code !== 0)
+      throw new Error(`life ${life} ended with ${signal ?? code}: ${complaints}`)
+  }
+  const early = JSON.parse(readFileSync(before, 'utf8')) as RawChunk[]
+  const reference = referenceOf(...early, ...readChunks(join(folder, 'store.db')))
+  return { folder, tape: readTape(tape), reference }
+}
+
+/** Writes to the main file: pages that a checkpoint has brought home. */
+export function mainWrites({ folder, tape }: Recording): number {
+  const main = new Set<string>()
+  return tape.filter((operation) => {
+    if (operation.kind === 'open') {
+      if (operation.path === join(folder, 'store.db')) main.add(operation.file)
+      else main.delete(operation.file)
+    }
+    return operation.kind === 'write' && main.has(operation.file)
+  }).length
+}
