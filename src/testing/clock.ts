@@ -30,6 +30,9 @@ export interface FakeClockOptions {
 /** How long a call may take outside of this clock before that is taken for a mistake, in ms. */
 const longestReal = 5_000
 
+/** Something that `during` was told of has not settled for seconds. */
+export class TookTooLong extends Error {}
+
 /** All promises that can settle have done so after it. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 /** The same: Node runs what is asked for the next tick once no promise is left that could settle. */
@@ -134,7 +137,7 @@ export class FakeClock implements Clock {
     const since = performance.now()
     while (this.#real > 0) {
       if (performance.now() - since > longestReal)
-        throw new Error(`a call has taken longer than ${longestReal} ms outside of this clock`)
+        throw new TookTooLong(`a call has taken longer than ${longestReal} ms outside of this clock`)
       await turn()
     }
   }
@@ -145,6 +148,13 @@ export class FakeClock implements Clock {
     await this.settle()
     for (let next = this.#first(); next && next.at <= end; next = this.#first()) await this.#fire(next)
     this.#now = Math.max(this.#now, end)
+  }
+
+  /** Jumps to the next timer, and lets it fire; without one nothing happens. */
+  async next(): Promise<void> {
+    await this.settle()
+    const next = this.#first()
+    if (next) await this.#fire(next)
   }
 
   /** As a process sees it that was stopped for so long: what comes from outside is heard before any timer fires. */

@@ -8,17 +8,18 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { Entry } from '../../core/entry.js'
+import { BadInputError } from '../../core/errors.js'
 import { outputsOf } from '../../core/index.js'
 import type { StepPlan } from '../../core/plan.js'
 import type { Definition } from '../../definition/definition.js'
 import { type JournalEntry, stateOf } from '../../runtime/view.js'
 import type { Result, Store, Summary, Write } from '../../store/store.js'
 import { memoryStore } from '../../stores/memory/index.js'
-import { FakeClock } from '../clock.js'
+import { FakeClock, TookTooLong } from '../clock.js'
+import { said } from '../world.js'
 import type { Choices, Direction, Fault, FaultKind, Point } from './faults.js'
 import { isDeadline } from './faults.js'
-import { Life } from './life.js'
-import { said } from './options.js'
+import { Life, type Surroundings } from './life.js'
 import type { Teller } from './story.js'
 
 export interface Given {
@@ -69,8 +70,10 @@ export function runHistory(
   return new Run(given, faults, before).run()
 }
 
-export class Run {
-  readonly given: Given
+export class Run implements Surroundings {
+  readonly definition: Definition
+  readonly teller: Teller | undefined
+  readonly #given: Given
   readonly clock = new FakeClock({ quick: true })
   readonly store: Store
   /** Things that must still come before the history can be over. */
@@ -89,7 +92,9 @@ export class Run {
   #broken: unknown
 
   constructor(given: Given, faults: readonly Fault[], expected: readonly Point[] = []) {
-    this.given = given
+    this.#given = given
+    this.definition = given.definition
+    this.teller = given.teller
     this.#faults = faults
     this.#expected = expected
     this.#last = faults.at(-1)?.point ?? -1
@@ -100,19 +105,18 @@ export class Run {
   async run(): Promise<History> {
     const { clock } = this
     const start = clock.now()
-    const client = this.#submit()
+    this.#submit().catch((error: unknown) => this.fail(error))
     let endless: string | undefined
     try {
       await clock.when(() => this.#isOver(), manyTimers)
     } catch (error) {
+      if (error instanceof TookTooLong) this.fail(tookTooLong(error))
       endless = said(error)
     } finally {
       this.#life.clock.kill()
     }
     if (this.#broken !== undefined) throw this.#broken
     const verdict = endless === undefined ? await this.#judge() : this.#endless(endless)
-    // It is over for everybody: whoever still waits here, waits for a process that is gone.
-    void client
     const status = this.#summary?.status
     return {
       faults: this.#faults,
@@ -126,14 +130,13 @@ export class Run {
   // What happens at a point
 
   meetCall(what: string, direction: Direction, step: StepPlan): FaultKind | undefined {
-    return this.#meet(what, this.given.choices.ofCall(direction, step))
+    return this.#meet(what, this.#given.choices.ofCall(direction, step))
   }
 
   meetWrite(entries: readonly Entry[]): FaultKind | undefined {
-    return this.#meet(writeText(entries), this.given.choices.ofWrite(this.#untold !== undefined))
+    return this.#meet(writeText(entries), this.#given.choices.ofWrite(this.#untold !== undefined))
   }
 
-  /** The fault that befalls this moment, if one does. */
   #meet(what: string, kinds: readonly FaultKind[]): FaultKind | undefined {
     const number = this.#points.length
     const point = { what, now: this.clock.now(), kinds }
@@ -144,7 +147,7 @@ export class Run {
       this.fail(new Diverged(`at point ${number} came ${what}, and before it was ${expected.what}`))
     if (next?.point !== number) return undefined
     this.#met++
-    this.given.teller?.fault(next, point)
+    this.teller?.fault(next, point)
     return next.kind
   }
 
@@ -166,7 +169,7 @@ export class Run {
     this.clock.timer(restart, () => {
       back()
       this.#life = new Life(this)
-      this.given.teller?.say('another process opens the store')
+      this.teller?.say('another process opens the store')
     })
   }
 
@@ -205,11 +208,11 @@ export class Run {
   #wrote(entries: readonly Entry[], summary: Summary | undefined, at: number): void {
     if (summary) this.#summary = summary
     if (this.#untold !== undefined && entries.some(({ type }) => type === 'late')) this.#untold = undefined
-    this.given.teller?.written(entries, at)
+    this.teller?.written(entries, at)
   }
 
   async #submit(): Promise<void> {
-    const { definition, input } = this.given
+    const { definition, input } = this.#given
     const first = this.#deadline
     const options = first === undefined ? { id: exploredId } : { id: exploredId, deadline: first }
     while (!this.#submitted) {
@@ -248,7 +251,7 @@ export class Run {
   async #judge(): Promise<Verdict> {
     const stored = await this.store.find({ id: exploredId })
     if (!stored || !('chunks' in stored)) return { is: 'endless', why: 'it was never stored' }
-    const state = stateOf(stored, this.given.definition)
+    const state = stateOf(stored, this.definition)
     if (this.#isStuck)
       return {
         is: 'endless',
@@ -260,7 +263,7 @@ export class Run {
     const journal: JournalEntry[] = []
     for (const { seq, at, entries } of stored.chunks)
       for (const entry of entries) journal.push({ ...entry, seq, at })
-    const { world, input, invariant } = this.given
+    const { world, input, invariant } = this.#given
     const end = { world, status: state.status, input, outputs: outputsOf(state), journal }
     return judge(invariant, end)
   }
@@ -287,6 +290,13 @@ function stuckText(names: readonly string[], state: ReturnType<typeof stateOf>):
   const last = failures?.last
   return `the ${what} of ${names[index] ?? 'a step'} never succeeds: ${failures?.failures ?? 0} attempts${last ? `, the last: ${last.name}: ${last.message}` : ''}`
 }
+
+const tookTooLong = (cause: Error): BadInputError =>
+  new BadInputError(
+    'explore: a call of a step has not settled for 5 s, and virtual time stands still meanwhile',
+    'keep the world in memory, without timers; a call that hangs is one of the faults, and need not be written',
+    { cause },
+  )
 
 export const samePoints = (one: readonly Point[], other: readonly Point[]): boolean =>
   isDeepStrictEqual(

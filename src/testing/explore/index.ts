@@ -6,9 +6,10 @@
  * - The world is fresh for each history, and a history that cannot be repeated is said to be one, not reported as a finding.
  */
 import { type BackstepError, BadInputError } from '../../core/errors.js'
+import { said } from '../world.js'
 import { Choices, type Fault, faultAt, type Point, parseName } from './faults.js'
 import { Diverged, type Given, type History, Run, runHistory, samePoints } from './history.js'
-import { type Checked, checkExploreOptions, type Explorable, type ExploreOptions, said } from './options.js'
+import { type Checked, checkExploreOptions, type Explorable, type ExploreOptions } from './options.js'
 import { type Explored, explorationError, exploredOf } from './report.js'
 import { Search } from './search.js'
 import { Story } from './story.js'
@@ -78,7 +79,7 @@ class Explorer {
     const world = await this.#checked.freshWorld()
     const definition = this.#checked.definitionFor(world)
     const { input, invariant } = this.#checked
-    this.#name = definition.plan.name
+    this.#name = definition.anonymous ? 'the list of steps' : definition.plan.name
     return { definition, input, world, invariant, choices: this.#choices }
   }
 

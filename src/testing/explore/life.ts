@@ -6,14 +6,15 @@
  *   but for those that a fault lets land.
  * - Idle it looks seldom, so that a long wait is a few jumps.
  */
+import type { Entry } from '../../core/entry.js'
 import { InDoubt, Rejected } from '../../core/errors.js'
 import type { StepPlan } from '../../core/plan.js'
 import type { Definition, StepFunctions } from '../../definition/definition.js'
 import { Orchestrator } from '../../runtime/orchestrator.js'
 import type { Result, Store, Write } from '../../store/store.js'
-import { ProcessClock } from '../clock.js'
+import { type FakeClock, ProcessClock } from '../clock.js'
 import { type Direction, type FaultKind, latency } from './faults.js'
-import type { Run } from './history.js'
+import type { Teller } from './story.js'
 
 /** Longer than any history: processes die here, they are not taken for dead. */
 const lease = 2 ** 50
@@ -29,16 +30,36 @@ interface AnyContext {
 
 const never = (): Promise<never> => new Promise(() => {})
 
+/** The history around a process: it deals out the faults, and is told what happens. */
+export interface Surroundings {
+  readonly clock: FakeClock
+  readonly store: Store
+  readonly definition: Definition
+  readonly teller: Teller | undefined
+  /** The fault that befalls this moment, if one does. */
+  meetCall(what: string, direction: Direction, step: StepPlan): FaultKind | undefined
+  meetWrite(entries: readonly Entry[]): FaultKind | undefined
+  cancel(): void
+  die(): void
+  /** The history is not over before the function that is returned has been called. */
+  float(): () => void
+  /** A commit takes effect after it was given up; its process is to tell it to the journal. */
+  landsLate(): void
+  applied(writes: readonly Write[], results: readonly Result[]): void
+  /** It is not the saga that failed: the exploration ends with this error. */
+  fail(error: unknown): void
+}
+
 export class Life {
   readonly clock: ProcessClock
   readonly died: Promise<'died'>
   orchestrator: Orchestrator | undefined
-  readonly #run: Run
+  readonly #run: Surroundings
   readonly #opened: Promise<Orchestrator>
   #worker: string | undefined
   #tellDeath: (() => void) | undefined
 
-  constructor(run: Run) {
+  constructor(run: Surroundings) {
     this.#run = run
     this.clock = new ProcessClock(run.clock)
     this.died = new Promise((resolve) => {
@@ -49,7 +70,7 @@ export class Life {
   }
 
   async #open(): Promise<Orchestrator> {
-    const sagas = [this.#behindFaults(this.#run.given.definition)]
+    const sagas = [this.#behindFaults(this.#run.definition)]
     const { clock } = this
     this.orchestrator = await Orchestrator.open(this.#store(), { sagas, clock, lease, grace, log: false })
     return this.orchestrator
@@ -156,7 +177,7 @@ export class Life {
     const what = `${direction} ${context.attempt} of ${step.name}`
     const fault = run.meetCall(what, direction, step)
     const effect = (given = context): unknown => {
-      const { teller } = run.given
+      const { teller } = run
       const answer = teller ? teller.call(what, direction, own, given) : own(given)
       return answer instanceof Promise ? run.clock.during(answer) : answer
     }

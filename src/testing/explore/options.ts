@@ -9,12 +9,8 @@ import type { Definition } from '../../definition/definition.js'
 import { anonymous, type ListStep } from '../../definition/saga.js'
 import type { JournalEntry } from '../../index.js'
 import { checkNames, isDefinition } from '../../runtime/options.js'
+import { freshWorld, type Resettable, said } from '../world.js'
 import { parseName } from './faults.js'
-
-/** A world that is used again and again: `reset` brings it back to how it was. */
-export interface Resettable {
-  reset(): unknown
-}
 
 /** How a history has ended, for the invariant. */
 export interface End<Input, Outputs, World> {
@@ -40,7 +36,7 @@ interface AnyExploreOptions<Input, Outputs, World> {
   readonly invariant: (end: End<Input, Outputs, World>) => unknown
   /** How many faults a history may have: 0 to 4. Default 2: faults in pairs. */
   readonly faults?: number
-  /** How many histories at most; where there are more, the last level is sampled by `seed`. Default 20,000. */
+  /** How many histories at most; where there are more, the last level is sampled by `seed`. Default 10,000. */
   readonly histories?: number
   /** Of the sample. Default 1. */
   readonly seed?: number
@@ -94,7 +90,7 @@ export function checkExploreOptions(saga: unknown, options: unknown): Checked {
   return {
     input,
     definitionFor: definitionFor(saga),
-    freshWorld: freshWorld(world),
+    freshWorld: freshWorld('explore', world),
     invariant: invariant as Checked['invariant'],
     ...checkNumbers(numbers),
   }
@@ -105,7 +101,7 @@ function checkNumbers(
     readonly [name in 'faults' | 'histories' | 'seed' | 'replay' | 'unseen']?: unknown
   },
 ): Pick<Checked, 'faults' | 'histories' | 'seed' | 'replay' | 'unseen'> {
-  const { faults = 2, histories = 20_000, seed = 1, replay, unseen = false } = given
+  const { faults = 2, histories = 10_000, seed = 1, replay, unseen = false } = given
   if (replay !== undefined && (typeof replay !== 'string' || !parseName(replay)))
     throw bad('replay names no history', "pass the name that a report gave, such as replay: '4l.9b'")
   if (typeof unseen !== 'boolean') throw bad('unseen is neither true nor false', 'use true or false')
@@ -146,26 +142,3 @@ function toDefinition(saga: unknown): Definition {
     'pass what saga(…) made, a list of steps, or a function of the world that makes one',
   )
 }
-
-function freshWorld(world: unknown): () => Promise<unknown> {
-  const isMade = typeof world === 'function'
-  const resets = typeof (world as Partial<Resettable> | undefined)?.reset === 'function'
-  if (!isMade && !resets)
-    throw bad(
-      'the world cannot be reset',
-      'pass a function that makes a new one, world: () => new World(), or an object with reset()',
-    )
-  return async () => {
-    try {
-      if (isMade) return await world()
-      await (world as Resettable).reset()
-      return world
-    } catch (cause) {
-      throw bad(`the world could not be made anew: ${said(cause)}`, 'mend its function or its reset()', cause)
-    }
-  }
-}
-
-/** What was thrown, in a line. */
-export const said = (thrown: unknown): string =>
-  thrown instanceof Error ? `${thrown.name}: ${thrown.message.split('\n')[0]}` : String(thrown)

@@ -93,7 +93,7 @@ export function explorationError(
   const why = verdict.is === 'holds' ? '' : verdict.why
   const needed =
     what.length === 0
-      ? '  it needs no fault at all'
+      ? '  it takes no fault at all: either the saga or the invariant is wrong where all goes well'
       : `  it takes ${count(what.length, 'fault')}; with fewer ${isEndless ? 'it ends' : 'it holds'}:\n${what.map((text) => `    - ${text}`).join('\n')}`
   const replay = nameOf(faults)
   const message = [

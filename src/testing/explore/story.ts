@@ -46,6 +46,7 @@ export class Story implements Teller {
   readonly #lines: Line[] = []
   readonly #calls: Called[] = []
   #start: number | undefined
+  #written: readonly string[] = []
 
   constructor(now: () => number) {
     this.#now = now
@@ -61,7 +62,12 @@ export class Story implements Teller {
 
   written(entries: readonly Entry[], at: number): void {
     this.#start ??= at
-    for (const entry of entries) this.#tell(`journal: ${entryText(entry, this.#start, plain, room)}`, false)
+    // A write that overwrites the last one repeats what that had said.
+    const known = this.#written
+    this.#written = entries.map((entry) => JSON.stringify(entry))
+    for (const [i, entry] of entries.entries())
+      if (!known.includes(this.#written[i] ?? ''))
+        this.#tell(`journal: ${entryText(entry, this.#start, plain, room)}`, false)
   }
 
   call<Context extends object>(
