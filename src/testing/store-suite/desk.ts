@@ -206,14 +206,19 @@ export class Desk {
   }
 }
 
+/** Claims in a row that give nothing and still say that there is more: after so many there never will be. */
+export const mostEmptyClaims = 1_000
+
 /** Claims until nothing more is given and nothing is left to be judged. */
 export async function claimAll(desk: Desk, worker: string): Promise<Claimed[]> {
   const all: Claimed[] = []
-  for (;;) {
+  for (let empty = 0; empty < mostEmptyClaims; empty++) {
     const { sagas, dueIn } = await desk.claimed(worker, 50)
     all.push(...sagas)
-    if (sagas.length === 0 && dueIn !== 0) return all
+    if (sagas.length > 0) empty = 0
+    else if (dueIn !== 0) return all
   }
+  throw new Error(`${mostEmptyClaims} claims have given nothing, and say that something is due`)
 }
 
 /** What the present owner of a saga knows of it. */

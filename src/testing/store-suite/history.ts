@@ -6,7 +6,17 @@
  * among what is there, and does nothing where there is nothing.
  */
 import type { DefinitionRef, Stage, Store } from '../../store/store.js'
-import { committedEntry, Desk, endedEntry, type Known, order, refund, summaryOf, trip } from './desk.js'
+import {
+  committedEntry,
+  Desk,
+  endedEntry,
+  type Known,
+  mostEmptyClaims,
+  order,
+  refund,
+  summaryOf,
+  trip,
+} from './desk.js'
 import { atMost, contains, differs, holds, same } from './judge.js'
 import { Model, ModelSaga } from './model.js'
 import { type Change, definitions as definitionCount, type Move, workers as workerCount } from './moves.js'
@@ -166,7 +176,9 @@ export class History {
 
   /** The workers claim all that they can; then nothing may be left that may start. */
   async #settle(): Promise<void> {
-    for (let going = 1; going > 0; ) {
+    let rounds = 0
+    for (let going = 1; going > 0; rounds++) {
+      holds(rounds < mostEmptyClaims, 'claims never say that there is nothing more')
       going = 0
       for (const i of workers.keys()) going += await this.#claim(i, 10)
     }
