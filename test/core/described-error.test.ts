@@ -10,6 +10,7 @@ import {
 } from '#dist/core/described-error.js'
 import { Rejected } from '#dist/core/errors.js'
 import { storable } from '#dist/core/json.js'
+import { runs } from './runs.js'
 
 class SoldOut extends Error {}
 
@@ -179,7 +180,7 @@ describe('describe', () => {
         expect(result.ok && result.bytes).toBeLessThan(150_000)
         expect(describeThrown(rebuild(described)).message).toBe(described.message)
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     )
   })
 })

@@ -23,6 +23,8 @@ export interface Scenario extends Rules {
   readonly single?: true
   readonly budget: Partial<Budget>
   readonly deep?: Partial<Budget>
+  /** Moves after which it counts as endless. Default: none, since the time of a test bounds it, too. */
+  readonly mostMoves?: number
 }
 
 export interface Explored {
@@ -70,7 +72,7 @@ class Explorer {
   /** How many histories go on from where `make` leads. */
   #follow(make: () => Moment, name: string, seen?: Set<string>): number {
     this.#trail.push(name)
-    this.#moves++
+    if (++this.#moves > (this.#scenario.mostMoves ?? Infinity)) fail('P2: it goes on for ever')
     const moment = this.#attempt(make)
     const key = keyOf(moment)
     let count = 0

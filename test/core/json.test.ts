@@ -3,6 +3,7 @@ import vm from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { canonical, maxJsonBytes, maxJsonDepth, type Storable, storable } from '#dist/core/json.js'
+import { runs } from './runs.js'
 
 const stored = (value: unknown) => {
   const result = storable(value, 'input')
@@ -182,7 +183,7 @@ describe('properties', () => {
         expect(result).toMatchObject({ ok: true, bytes: Buffer.byteLength(text) })
         expect(JSON.parse(JSON.stringify(result.ok && result.value))).toStrictEqual(result.ok && result.value)
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     )
   })
 
@@ -205,7 +206,7 @@ describe('properties', () => {
           expect(result.bytes).toBe(Buffer.byteLength(text))
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     )
   })
 

@@ -21,17 +21,14 @@ const granted = (state: State, answer: ReturnType<typeof cancel>): State => {
 }
 
 const chain = planOf('a > b', { b: { attempts: 2 } })
-const committing = tell(chain, ['a commits']).state
-const waiting = tell(chain, ['a commits', 'b is rejected']).state
-const rollingBack = tell(chain, [
-  'a commits',
-  'b is in doubt, with effect',
-  'time passes',
-  'b is rejected',
-]).state
-const committed = tell(chain, ['a commits', 'b commits']).state
-const rolledBack = tell(chain, ['a is rejected']).state
-const pastPivot = tell(planOf('a! > b'), ['a commits']).state
+// Told anew in each test: mutation testing watches what a test does, not what its file does when it is loaded.
+const committing = () => tell(chain, ['a commits']).state
+const waiting = () => tell(chain, ['a commits', 'b is rejected']).state
+const rollingBack = () =>
+  tell(chain, ['a commits', 'b is in doubt, with effect', 'time passes', 'b is rejected']).state
+const committed = () => tell(chain, ['a commits', 'b commits']).state
+const rolledBack = () => tell(chain, ['a is rejected']).state
+const pastPivot = () => tell(planOf('a! > b'), ['a commits']).state
 
 describe('cancel', () => {
   test.each([
@@ -40,12 +37,12 @@ describe('cancel', () => {
     ['committed', committed, 'ENDED'],
     ['rolled back', rolledBack, 'ENDED'],
     ['past its pivot', pastPivot, 'PAST_PIVOT'],
-  ])('of a saga that is %s', (_, state, answer) => {
-    expect(refusal(cancel(state, 'no', 'ann'))).toEqual(answer)
+  ])('of a saga that is %s', (_, make, answer) => {
+    expect(refusal(cancel(make(), 'no', 'ann'))).toEqual(answer)
   })
 
   test('of a late saga that is rolling back again changes nothing', () => {
-    const late = evolve(rolledBack, { type: 'late', step: 'a', attempt: 1 }, 1)
+    const late = evolve(rolledBack(), { type: 'late', step: 'a', attempt: 1 }, 1)
     expect(late.status).toBe('rolling_back')
     expect(refusal(cancel(late, 'no', 'ann'))).toEqual([])
   })
@@ -53,7 +50,7 @@ describe('cancel', () => {
 
 describe('retryNow', () => {
   test('makes whatever waits due now, and counts it all the same', () => {
-    const state = granted(waiting, retryNow(waiting, 'ann'))
+    const state = granted(waiting(), retryNow(waiting(), 'ann'))
     expect(decide(state, 0)).toMatchObject({ calls: [{ kind: 'commit', step: 1, attempt: 2 }] })
     expect(state.steps[1]?.commitFailures).toMatchObject({ failures: 1, used: 1 })
     const failing = tell(chain, ['a commits', 'b is rejected for good', 'a fails to roll back']).state
@@ -64,7 +61,7 @@ describe('retryNow', () => {
   })
 
   test('is refused once it has ended', () => {
-    expect(refusal(retryNow(committed, 'ann'))).toBe('ENDED')
+    expect(refusal(retryNow(committed(), 'ann'))).toBe('ENDED')
   })
 })
 
@@ -78,23 +75,23 @@ describe('resolve as rolled_back', () => {
     ['__proto__', rollingBack, '__proto__', 'NOT_RESOLVABLE'],
     [
       'a step that was rejected',
-      tell(chain, ['a commits', 'b is rejected for good']).state,
+      () => tell(chain, ['a commits', 'b is rejected for good']).state,
       'b',
       'NOT_RESOLVABLE',
     ],
     [
       'a step that is still being called',
-      tell(chain, ['a commits', 'cancelled', 'it looks']).state,
+      () => tell(chain, ['a commits', 'cancelled', 'it looks']).state,
       'b',
       'NOT_RESOLVABLE',
     ],
-  ])('%s', (_, state, step, expected) => {
-    const answer = refusal(resolve(state, step, { as: 'rolled_back', ...by }))
+  ])('%s', (_, make, step, expected) => {
+    const answer = refusal(resolve(make(), step, { as: 'rolled_back', ...by }))
     expect(typeof answer === 'string' ? answer : answer.length).toBe(expected)
   })
 
   test('ends the wait for that step; the rollback that is still in flight no longer matters', () => {
-    const state = granted(rollingBack, resolve(rollingBack, 'b', { as: 'rolled_back', ...by }))
+    const state = granted(rollingBack(), resolve(rollingBack(), 'b', { as: 'rolled_back', ...by }))
     expect(decide(state, 0)).toMatchObject({ calls: [{ kind: 'rollback', step: 0 }] })
     expect(evolve(state, { type: 'rolled_back', step: 'b', attempt: 1 }, 1)).toEqual(state)
     expect(rolledBackSteps(state)).toEqual(['b'])
@@ -103,7 +100,7 @@ describe('resolve as rolled_back', () => {
   })
 
   test('does not outlive a commit that lands late after it', () => {
-    const state = granted(rollingBack, resolve(rollingBack, 'b', { as: 'rolled_back', ...by }))
+    const state = granted(rollingBack(), resolve(rollingBack(), 'b', { as: 'rolled_back', ...by }))
     const late = evolve(state, { type: 'late', step: 'b', attempt: 1 }, 1)
     expect(decide(late, 0)).toMatchObject({ calls: [{ kind: 'rollback', step: 1, round: 2 }] })
   })
@@ -126,23 +123,23 @@ describe('resolve as committed', () => {
   test.each([
     ['a step that waits', waiting, 'b', 1],
     ['a step that is being called', committing, 'b', 1],
-    ['a step that has not begun', tell(chain, []).state, 'b', 'NOT_RESOLVABLE'],
+    ['a step that has not begun', () => tell(chain, []).state, 'b', 'NOT_RESOLVABLE'],
     ['a step that has committed', committing, 'a', 'NOT_RESOLVABLE'],
     ['a saga that is rolling back', rollingBack, 'b', 'NOT_RESOLVABLE'],
     ['a saga that has ended', committed, 'b', 'ENDED'],
-  ])('%s', (_, state, step, expected) => {
-    const answer = refusal(resolve(state, step, { as, ...by }))
+  ])('%s', (_, make, step, expected) => {
+    const answer = refusal(resolve(make(), step, { as, ...by }))
     expect(typeof answer === 'string' ? answer : answer.length).toBe(expected)
   })
 
   test('goes on with the output that the operator gave', () => {
-    const state = granted(waiting, resolve(waiting, 'b', { as, output: { seat: '4A' }, ...by }))
+    const state = granted(waiting(), resolve(waiting(), 'b', { as, output: { seat: '4A' }, ...by }))
     expect(outputsOf(state)).toEqual({ a: 'a', b: { seat: '4A' } })
     expect(decide(state, 0)).toEqual({ do: 'record', entry: { type: 'ended', status: 'committed' } })
   })
 
   test('goes on without one, too', () => {
-    const state = granted(waiting, resolve(waiting, 'b', { as, ...by }))
+    const state = granted(waiting(), resolve(waiting(), 'b', { as, ...by }))
     expect(Object.keys(outputsOf(state))).toEqual(['a'])
     expect(Object.keys(outputsOf(tell(chain, ['a times out', 'a 1 lands late']).state))).toEqual([])
   })
@@ -154,7 +151,7 @@ describe('resolve as committed', () => {
   })
 
   test('waits for the call that is still being made: it could take effect behind its own rollback', () => {
-    const state = granted(committing, resolve(committing, 'b', { as, output: 'by hand', ...by }))
+    const state = granted(committing(), resolve(committing(), 'b', { as, output: 'by hand', ...by }))
     expect(decide(state, 0)).toMatchObject({ do: 'act', calls: [], wakeAt: Number.POSITIVE_INFINITY })
     const turned = granted(state, cancel(state, 'no', 'ann'))
     expect(decide(turned, 0)).toMatchObject({ do: 'act', calls: [], wakeAt: Number.POSITIVE_INFINITY })
@@ -199,12 +196,12 @@ describe('rebind', () => {
   const moved = (shape: string) => [{ type: 'rebound', version: '2', shape, actor: 'ann' }]
 
   test.each(['a > b > c', 'a > b', 'a > b > c | d', 'a > b > c!'])('to %s, which begins alike', (shape) => {
-    expect(answer(committing, shape)).toEqual(moved(shape))
+    expect(answer(committing(), shape)).toEqual(moved(shape))
   })
 
   test.each(['b > a', 'a', 'a > c', 'a! > b', 'a > b!', 'a > b | c', 'a | b', ''])(
     'not to %s: what has begun is another there',
-    (shape) => expect(answer(committing, shape)).toBe('NOT_REBINDABLE'),
+    (shape) => expect(answer(committing(), shape)).toBe('NOT_REBINDABLE'),
   )
 
   test('what has not begun may change freely', () => {
@@ -213,7 +210,7 @@ describe('rebind', () => {
   })
 
   test('an ended saga is refused', () => {
-    expect(answer(committed, 'a > b > c')).toBe('ENDED')
+    expect(answer(committed(), 'a > b > c')).toBe('ENDED')
   })
 
   test('the journal means the same under the new version, as far as it goes', () => {

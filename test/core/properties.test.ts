@@ -14,6 +14,7 @@ import { resolve } from '#dist/core/summary.js'
 import { core, Driver, isOver, type Moment } from './driver.js'
 import { movesOf } from './moves.js'
 import { planOf } from './plans.js'
+import { runs } from './runs.js'
 
 describe('backoff (scenario 5)', () => {
   const ms = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
@@ -33,7 +34,7 @@ describe('backoff (scenario 5)', () => {
         expect(wait).toBeGreaterThanOrEqual(given.min)
         expect(wait).toBeLessThanOrEqual(given.max)
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     )
   })
 
@@ -127,9 +128,9 @@ describe('on long histories, by chance', () => {
         expect(replay(plan, chunks)).toEqual(state)
         expect(chunks.map(({ seq }) => seq)).toEqual(chunks.map((_, i) => i))
       }),
-      { numRuns: 1_500 },
+      { numRuns: runs(1_500) },
     )
-    expect(folded).toBeGreaterThan(500)
+    expect(folded).toBeGreaterThan(runs(500))
   })
 
   test('a folded chunk never grows beyond a few entries a step', () => {
@@ -155,9 +156,9 @@ describe('on long histories, by chance', () => {
           }
         })
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     )
-    expect(overtaken).toBeGreaterThan(1_000)
+    expect(overtaken).toBeGreaterThan(runs(1_000))
   })
 
   test('resolve is accepted exactly where it means something, and then it does what it says', () => {
@@ -168,9 +169,9 @@ describe('on long histories, by chance', () => {
           for (const { name } of plan.steps) accepted += resolvable(state, name)
         })
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     )
-    expect(accepted).toBeGreaterThan(100)
+    expect(accepted).toBeGreaterThan(runs(100))
   })
 })
 
@@ -311,7 +312,7 @@ describe('on journals that no executor would write', () => {
           state = next
         }
       }),
-      { numRuns: 3_000 },
+      { numRuns: runs(3_000) },
     )
   })
 
@@ -326,7 +327,7 @@ describe('on journals that no executor would write', () => {
         }
         expect(decide(state, now).do).not.toBe('record')
       }),
-      { numRuns: 3_000 },
+      { numRuns: runs(3_000) },
     )
   })
 

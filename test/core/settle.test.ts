@@ -35,14 +35,18 @@ function failed(state: State, name: string, at: number): readonly [State, Entry 
   return [evolveAll(state, [...entries, next], at), entries[0]]
 }
 
-const rollingBack = tell(planOf('a > b'), ['a commits', 'b is rejected']).state
+const rollingBack = () => tell(planOf('a > b'), ['a commits', 'b is rejected']).state
 
 describe('the failures of a step', () => {
-  const [once, first] = failed(rollingBack, 'First', 100)
-  const [twice, second] = failed(once, 'Second', 200)
-  const [, third] = failed(twice, 'Third', 300)
+  const failedThrice = () => {
+    const [once, first] = failed(rollingBack(), 'First', 100)
+    const [twice, second] = failed(once, 'Second', 200)
+    const [thrice, third] = failed(twice, 'Third', 300)
+    return { first, second, third, twice, thrice }
+  }
 
   test('count from the first one, with the first and the last error', () => {
+    const { first, second, third, twice } = failedThrice()
     expect(first).toMatchObject({
       failures: 1,
       used: 1,
@@ -69,15 +73,14 @@ describe('the failures of a step', () => {
   })
 
   test('are kept as they are by a process that closes down, its alarm included', () => {
-    const [stuck] = failed(twice, 'Third', 300)
-    expect(release(stuck, 400)).toEqual([
+    expect(release(failedThrice().thrice, 400)).toEqual([
       expect.objectContaining({
         ...{ type: 'failed', direction: 'rollback', attempt: 4, cause: 'aborted', nextAt: 400 },
         ...{ failures: 3, used: 3, since: 100, first: { name: 'First', message: 'm' }, stuck: true },
         error: { name: 'Third', message: 'm' },
       }),
     ])
-    expect(release(rollingBack, 400)).toEqual([
+    expect(release(rollingBack(), 400)).toEqual([
       expect.objectContaining({
         failures: 0,
         used: 0,
@@ -86,11 +89,11 @@ describe('the failures of a step', () => {
         error: expect.objectContaining({ code: 'CLOSED' }),
       }),
     ])
-    expect(release(rollingBack, 400)[0]).not.toHaveProperty('stuck')
+    expect(release(rollingBack(), 400)[0]).not.toHaveProperty('stuck')
   })
 
   test('name their round only from the second on', () => {
-    expect(first).not.toHaveProperty('round')
+    expect(failedThrice().first).not.toHaveProperty('round')
     const { state } = tell(planOf('a'), ['a times out', 'a rolls back', 'a 1 lands late', 'it looks'])
     expect(failed(state, 'Again', 9)[1]).toMatchObject({ round: 2, failures: 1 })
     const [attempt] = openAttempts(state)
@@ -101,19 +104,24 @@ describe('the failures of a step', () => {
 })
 
 describe('what the state does not wait for yields no entry', () => {
-  const committing = tell(planOf('a > b'), ['a commits']).state
+  const committing = () => tell(planOf('a > b'), ['a commits']).state
 
   test.each([
     ['a commit that has committed', committing, { step: 0, direction: 'commit', attempt: 1 }],
     [
       'an older attempt',
-      tell(planOf('a'), ['killed', 'time passes']).state,
+      () => tell(planOf('a'), ['killed', 'time passes']).state,
       { step: 0, direction: 'commit', attempt: 1 },
     ],
     ['a rollback that was never called', committing, { step: 0, direction: 'rollback', attempt: 1 }],
-    ['an older rollback', failed(rollingBack, 'x', 1)[0], { step: 0, direction: 'rollback', attempt: 1 }],
+    [
+      'an older rollback',
+      () => failed(rollingBack(), 'x', 1)[0],
+      { step: 0, direction: 'rollback', attempt: 1 },
+    ],
     ['a step that is not there', committing, { step: 7, direction: 'commit', attempt: 1 }],
-  ] as const)('%s', (_, state, attempt) => {
+  ] as const)('%s', (_, make, attempt) => {
+    const state = make()
     for (const result of [
       returned,
       failure('x'),

@@ -1,0 +1,16 @@
+/**
+ * How Stryker runs the tests of the core.
+ *
+ * Invariant
+ * - Each test stands alone: Stryker runs only those that reach a mutant, and no other may be missed by them.
+ */
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/mutants/core.tests.ts'],
+    env: { BACKSTEP_TEST_SHARE: '0.2' },
+    setupFiles: ['test/mutants/core.setup.ts'],
+    server: { deps: { external: [/\/dist\//] } },
+  },
+})
