@@ -23,7 +23,8 @@ import { Life, type Surroundings } from './life.js'
 import type { Teller } from './story.js'
 
 export interface Given {
-  readonly definition: Definition
+  /** Called for each process: what the functions close over dies with it. */
+  readonly define: () => Definition
   readonly input: unknown
   readonly world: unknown
   readonly invariant: (end: never) => unknown
@@ -71,7 +72,6 @@ export function runHistory(
 }
 
 export class Run implements Surroundings {
-  readonly definition: Definition
   readonly teller: Teller | undefined
   readonly #given: Given
   readonly clock = new FakeClock({ quick: true })
@@ -93,7 +93,6 @@ export class Run implements Surroundings {
 
   constructor(given: Given, faults: readonly Fault[], expected: readonly Point[] = []) {
     this.#given = given
-    this.definition = given.definition
     this.teller = given.teller
     this.#faults = faults
     this.#expected = expected
@@ -125,6 +124,10 @@ export class Run implements Surroundings {
       status: status === 'committed' || status === 'rolled_back' ? status : undefined,
       took: clock.now() - start,
     }
+  }
+
+  define(): Definition {
+    return this.#given.define()
   }
 
   // What happens at a point
@@ -212,12 +215,12 @@ export class Run implements Surroundings {
   }
 
   async #submit(): Promise<void> {
-    const { definition, input } = this.#given
+    const { input } = this.#given
     const first = this.#deadline
     const options = first === undefined ? { id: exploredId } : { id: exploredId, deadline: first }
     while (!this.#submitted) {
       const life = this.#life
-      const answer = await Promise.race([life.submit(definition, input, options), life.died])
+      const answer = await Promise.race([life.submit(input, options), life.died])
       if (answer === 'stored') this.#submitted = true
       else if (answer instanceof Error) return this.fail(answer)
       else await this.clock.sleep(restart)
@@ -251,7 +254,7 @@ export class Run implements Surroundings {
   async #judge(): Promise<Verdict> {
     const stored = await this.store.find({ id: exploredId })
     if (!stored || !('chunks' in stored)) return { is: 'endless', why: 'it was never stored' }
-    const state = stateOf(stored, this.definition)
+    const state = stateOf(stored, this.define())
     if (this.#isStuck)
       return {
         is: 'endless',

@@ -77,10 +77,11 @@ class Explorer {
 
   async #given(): Promise<Given> {
     const world = await this.#checked.freshWorld()
-    const definition = this.#checked.definitionFor(world)
-    const { input, invariant } = this.#checked
+    const { input, invariant, definitionFor } = this.#checked
+    const define = () => definitionFor(world)
+    const definition = define()
     this.#name = definition.anonymous ? 'the list of steps' : definition.plan.name
-    return { definition, input, world, invariant, choices: this.#choices }
+    return { define, input, world, invariant, choices: this.#choices }
   }
 
   async #run(faults: readonly Fault[], before?: readonly Point[]): Promise<History> {
@@ -131,10 +132,10 @@ class Explorer {
     return explorationError(this.#name, again, story.text, this.#blame(given, again, story))
   }
 
-  #blame({ definition }: Given, { faults, points, status }: History, story: Story): string | undefined {
+  #blame({ define }: Given, { faults, points, status }: History, story: Story): string | undefined {
     const last = faults.at(-1)
     const what = last && points[last.point]?.what
-    const step = definition.plan.steps.find(({ name }) => what?.endsWith(` of ${name}`))
+    const step = define().plan.steps.find(({ name }) => what?.endsWith(` of ${name}`))
     return story.blame(step?.name, status === 'committed' ? 'commit' : 'rollback')
   }
 }

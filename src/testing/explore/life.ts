@@ -34,8 +34,9 @@ const never = (): Promise<never> => new Promise(() => {})
 export interface Surroundings {
   readonly clock: FakeClock
   readonly store: Store
-  readonly definition: Definition
   readonly teller: Teller | undefined
+  /** What a process that starts knows of the saga. */
+  define(): Definition
   /** The fault that befalls this moment, if one does. */
   meetCall(what: string, direction: Direction, step: StepPlan): FaultKind | undefined
   meetWrite(entries: readonly Entry[]): FaultKind | undefined
@@ -56,6 +57,7 @@ export class Life {
   orchestrator: Orchestrator | undefined
   readonly #run: Surroundings
   readonly #opened: Promise<Orchestrator>
+  readonly #definition: Definition
   #worker: string | undefined
   #tellDeath: (() => void) | undefined
 
@@ -65,26 +67,25 @@ export class Life {
     this.died = new Promise((resolve) => {
       this.#tellDeath = () => resolve('died')
     })
+    this.#definition = this.#behindFaults(run.define())
     this.#opened = this.#open()
     this.#opened.catch((error: unknown) => run.fail(error))
   }
 
   async #open(): Promise<Orchestrator> {
-    const sagas = [this.#behindFaults(this.#run.definition)]
     const { clock } = this
+    const sagas = [this.#definition]
     this.orchestrator = await Orchestrator.open(this.#store(), { sagas, clock, lease, grace, log: false })
     return this.orchestrator
   }
 
   /** `undefined`: nobody knows whether it was stored. An error: it never will be. */
   async submit(
-    definition: Definition,
     input: unknown,
     options: { readonly id: string; readonly deadline?: number },
   ): Promise<'stored' | Error | undefined> {
     const orchestrator = await this.#opened
-    const own = this.#behindFaults(definition)
-    return orchestrator.submit(own, input, options).then(
+    return orchestrator.submit(this.#definition, input, options).then(
       () => 'stored' as const,
       (error: Error & { code?: string }) => (error.code === 'STORE_UNAVAILABLE' ? undefined : error),
     )

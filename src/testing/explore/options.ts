@@ -52,7 +52,10 @@ interface AnyExploreOptions<Input, Outputs, World> {
 export type ExploreOptions<Input, Outputs, World> = AnyExploreOptions<Input, Outputs, World> &
   (undefined extends Input ? { readonly input?: Input } : { readonly input: Input })
 
-/** A definition, a bare list of steps, or a function that makes either for a world. */
+/**
+ * A definition, a bare list of steps, or a function that makes either for a world. The function is called for each process of a
+ * history: what only the process remembers is then forgotten when it dies, as it would be.
+ */
 export type Explorable<Input, Outputs, World> =
   | Definition<Input, Outputs>
   | readonly ListStep<Input>[]

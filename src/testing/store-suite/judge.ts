@@ -41,9 +41,10 @@ function partOf(actual: unknown, expected: unknown): unknown {
 type Caller = Function
 
 function fail(what: string | undefined, actual: unknown, expected: unknown, caller: Caller): never {
-  const details = { actual, expected, operator: 'deepStrictEqual', stackStartFn: caller }
-  const { message } = new AssertionError(details)
-  throw new AssertionError({ ...details, message: what === undefined ? message : `${what}\n${message}` })
+  const details = { actual, expected, stackStartFn: caller }
+  const plain = new AssertionError({ ...details, operator: 'deepStrictEqual' })
+  if (what === undefined) throw plain
+  throw new AssertionError({ ...details, message: `${what}\n${plain.message}` })
 }
 
 export function same(actual: unknown, expected: unknown, what?: string): void {
