@@ -25,6 +25,7 @@ import type { Events, Listener } from './events.js'
 import type { Departure, Execution } from './execution.js'
 import { type Added, Facts } from './facts.js'
 import { GroupCommit } from './group-commit.js'
+import { handleOf, type SagaHandle } from './handle.js'
 import { LateSuccesses } from './late.js'
 import { defaultLogger, guarded, silent } from './log.js'
 import {
@@ -49,16 +50,11 @@ import { type JournalEntry, type SagaView, stateOf } from './view.js'
 import { Waits } from './waits.js'
 import { Worker } from './worker.js'
 
+export type { SagaHandle }
+
 export interface RunOptions extends SagaOptions {
   /** Bounds the wait for the end, not the saga. */
   readonly wait?: Duration
-}
-
-/** A saga that is stored: it will end, whoever holds this. */
-export interface SagaHandle<Outputs> {
-  readonly id: string
-  /** Resolves when the saga has ended, all rollbacks included. Rejects with ClosedError if the orchestrator closes first. */
-  outcome(): Promise<Outcome<Outputs>>
 }
 
 type Together<Outputs> = { readonly [Step in keyof Outputs]: Outputs[Step] }
@@ -229,7 +225,7 @@ export class Orchestrator implements AsyncDisposable {
     const definition = definitionOf(given)
     checkSubmitOptions(options, 'submit')
     const stored = await this.#submitter.submit(definition, input, options)
-    return { id: stored.id, outcome: () => this.#outcomeOf(stored) }
+    return handleOf(stored.id, this, () => this.#outcomeOf(stored))
   }
 
   #runToEnd(
