@@ -1,6 +1,6 @@
 /** The examples, as a newcomer runs them: each prints what its text promises. */
 import { execFileSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, expect, test } from 'vitest'
 import { describePostgres, freshDatabase } from '../support/postgres.js'
@@ -36,6 +36,18 @@ status rolling_back, stuck true
 ended rolled_back
 `,
 }
+
+/** What the guide shows is what is printed. */
+function shownIn(page: string, after: string): string {
+  const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), 'utf8')
+  return /```\n([^]*?)\n```/.exec(text.slice(text.indexOf(after)))?.[1] ?? ''
+}
+
+expected['prove-a-rollback'] = `
+${shownIn('testing.md', 'the broken saga')}
+
+${shownIn('testing.md', 'the mended saga')}
+`
 
 const onPostgres: Record<string, string> = {
   'in-transaction': `

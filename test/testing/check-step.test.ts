@@ -1,6 +1,7 @@
 /**
  * checkStep names each property that a step lacks, and none that it has.
  */
+import { readFileSync } from 'node:fs'
 import { none, Rejected, saga, step } from 'backstep'
 import { checkStep, StepCheckError } from 'backstep/testing'
 import { describe, expect, test } from 'vitest'
@@ -173,6 +174,19 @@ test('says what does not hold, what was seen, and what to do', async () => {
           find what to undo by \`commitKey\`: \`output\` is absent where the answer of the commit was lost
       hint: a property that it need not have is left out with { except: ['…'] }]
   `)
+})
+
+test('the guide lists every property, in the words that a failure uses', async () => {
+  const guide = readFileSync(new URL('../../docs/testing.md', import.meta.url), 'utf8')
+  const none = () => ({ commit: () => 1n, rollback: () => {} })
+  const error: unknown = await checkStep(none, { world, state: () => Math.random(), unseen: true }).catch(
+    (thrown) => thrown,
+  )
+  const listed = [...guide.matchAll(/^\| `(\w+)` \| (.*) \|$/gm)].map(
+    ([, name, says]) => `${name}: it does not hold that ${says}`,
+  )
+  expect(listed.length).toBeGreaterThan(10)
+  for (const line of listed.slice(-11)) if (!line.startsWith('effect')) expect(String(error)).toContain(line)
 })
 
 test('a step of a saga, by its name', async () => {

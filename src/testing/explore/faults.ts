@@ -10,26 +10,30 @@ import type { StepPlan } from '../../core/plan.js'
 
 export type Direction = 'commit' | 'rollback' | 'verify'
 
-/** Letter, and what it means; `{}` is the call or the write that it befalls. */
+/** Letter; what it means, where `{}` is the call or the write that it befalls; and what it is counted as. */
 const kinds = {
-  rejected: ['r', '{} is rejected'],
-  fails: ['f', '{} fails without effect'],
-  lost: ['l', '{} takes effect, and its answer is lost'],
-  hangs: ['h', '{} hangs, without effect'],
-  hangsAfter: ['g', '{} takes effect, and then hangs'],
-  overdue: ['o', '{} takes effect after its timeout, and says so in time to be heard'],
-  late: ['t', '{} takes effect after it has been given up'],
-  stray: ['s', '{} takes effect after it has been given up, and nobody hears of it'],
-  strayDeath: ['d', 'the process dies during {}, which takes effect afterwards'],
-  cancelBefore: ['c', 'a cancel comes during {}, before its effect'],
-  cancelAfter: ['e', 'a cancel comes during {}, after its effect'],
-  deadlineBefore: ['x', 'the deadline passes during {}, before its effect'],
-  deadlineAfter: ['y', 'the deadline passes during {}, after its effect'],
-  crashBefore: ['b', 'the process dies before {} is written'],
-  crashAfter: ['a', 'the process dies right after {} is written'],
-  notWritten: ['n', 'the store fails before {} is written'],
-  answerLost: ['w', 'the store fails right after {} is written'],
-  cancelWrite: ['k', 'a cancel comes together with the write of {}'],
+  rejected: ['r', '{} is rejected', 'rejected'],
+  fails: ['f', '{} fails without effect', 'failed without effect'],
+  lost: ['l', '{} takes effect, and its answer is lost', 'answer lost'],
+  hangs: ['h', '{} hangs, without effect', 'hung'],
+  hangsAfter: ['g', '{} takes effect, and then hangs', 'hung after its effect'],
+  overdue: ['o', '{} takes effect after its timeout, and says so in time to be heard', 'overdue'],
+  late: ['t', '{} takes effect after it has been given up', 'late'],
+  stray: ['s', '{} takes effect after it has been given up, and nobody hears of it', 'landed unseen'],
+  strayDeath: [
+    'd',
+    'the process dies during {}, which takes effect afterwards',
+    'landed after the death of its process',
+  ],
+  cancelBefore: ['c', 'a cancel comes during {}, before its effect', 'cancelled before its effect'],
+  cancelAfter: ['e', 'a cancel comes during {}, after its effect', 'cancelled after its effect'],
+  deadlineBefore: ['x', 'the deadline passes during {}, before its effect', 'deadline before its effect'],
+  deadlineAfter: ['y', 'the deadline passes during {}, after its effect', 'deadline after its effect'],
+  crashBefore: ['b', 'the process dies before {} is written', 'crash before a write'],
+  crashAfter: ['a', 'the process dies right after {} is written', 'crash after a write'],
+  notWritten: ['n', 'the store fails before {} is written', 'store failed before a write'],
+  answerLost: ['w', 'the store fails right after {} is written', 'store failed after a write'],
+  cancelWrite: ['k', 'a cancel comes together with the write of {}', 'cancelled at a write'],
 } as const
 
 export type FaultKind = keyof typeof kinds
@@ -109,6 +113,8 @@ export function faultAt(point: number, kind: FaultKind, { now }: Point): Fault {
 }
 
 export const textOf = ({ kind }: Fault, { what }: Point): string => kinds[kind][1].replace('{}', what)
+
+export const labelOf = (kind: FaultKind): string => kinds[kind][2]
 
 export const nameOf = (faults: readonly Fault[]): string =>
   faults.length === 0 ? '0' : faults.map(({ point, kind }) => `${point}${kinds[kind][0]}`).join('.')

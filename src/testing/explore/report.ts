@@ -3,7 +3,8 @@
  */
 import { formatDuration } from '../../core/duration.js'
 import { BackstepError } from '../../core/errors.js'
-import { type Fault, type FaultKind, nameOf, type Point, textOf } from './faults.js'
+import { wrap } from '../../runtime/text.js'
+import { type Fault, type FaultKind, faultKinds, labelOf, nameOf, type Point, textOf } from './faults.js'
 import type { History } from './history.js'
 import type { Searched } from './search.js'
 
@@ -66,10 +67,12 @@ export function exploredOf(name: string, searched: Searched, faults: number): Ex
   const which = all
     ? `every one with up to ${count(faults, 'fault')}`
     : `${complete < 0 ? '' : `every one with up to ${count(complete, 'fault')}, and `}a sample of the ${number(possible)} with up to ${faults}`
-  const common = Object.entries(kinds).map(([kind, times]) => `${kind} ${number(times)}`)
+  const counts = faultKinds.flatMap((kind) =>
+    kinds[kind] ? [`${labelOf(kind)} ${number(kinds[kind])}`] : [],
+  )
   const text = [
     `${name}: ${count(histories, 'history', 'histories')}, ${which}; the invariant holds in each`,
-    ...(common.length > 0 ? [`  faults: ${common.join(', ')}`] : []),
+    ...(counts.length > 0 ? [`  ${wrap(counts.join(', '), 100, 2)}`] : []),
     `  ${formatDuration(took)} of virtual time`,
   ].join('\n')
   return { histories, complete, possible, kinds, simulated: took, text }
