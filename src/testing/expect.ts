@@ -139,7 +139,7 @@ export function sentence(ended: Ended): string {
       const { error } = ended
       const who = error.rolledBack.length > 0 ? error.rolledBack.join(', ') : 'none'
       // The message names the saga; here that would be said twice.
-      const said = error.message.replace(/^saga .*? was rolled back/, 'it was')
+      const said = error.message.replace(/^saga .*? was rolled back/, 'it was rolled back')
       return `${said} (reason ${error.reason}; steps rolled back: ${who})`
     }
     case 'unfinished':
