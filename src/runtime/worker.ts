@@ -99,10 +99,11 @@ export class Worker implements Host {
 
   /** Joins the store and begins to claim. Throws StoreError if the store does not answer. */
   async start(): Promise<void> {
-    const { lease } = this.#options
+    // Whoever starts last is the one: the lease of a start that is still waiting for its answer would be renewed for ever.
+    this.#lease?.stop()
     this.#lease = new Lease(
       this.clock,
-      lease,
+      this.#options.lease,
       () => this.#renew(),
       (why) => this.#lost(why),
     )
@@ -372,8 +373,13 @@ export class Worker implements Host {
 
   #restart(): void {
     if (this.#stopped) return
-    this.start().catch(() => {
-      this.#lease?.stop()
+    this.#again?.cancel()
+    const started = this.start()
+    const lease = this.#lease
+    started.catch(() => {
+      // Lost while the store did not answer: another start is under way.
+      if (this.#stopped || lease !== this.#lease) return
+      lease?.stop()
       this.#again = this.clock.timer(1_000, () => this.#restart())
     })
   }

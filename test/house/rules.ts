@@ -39,7 +39,7 @@ export const clocks: Readonly<Record<string, string>> = {
   'simulation/clock.ts': 'the clock of the simulation, which sees only the public API',
   'testing/clock.ts': 'it is a clock, and bounds what happens outside of it',
   'stores/memory/index.ts': "the store's own clock, unless a test brings one (contract, 10)",
-  'stores/sqlite/index.ts': "the store's own clock, unless a test brings one (contract, 10)",
+  'stores/sqlite/backends.ts': "the store's own clock, unless a test brings one (contract, 10)",
   'stores/sqlite/thread.ts': 'a function cannot cross into a thread',
   'stores/sqlite/connection.ts': 'bounds the wait for a lock, in the thread',
   'stores/postgres/connections.ts': 'bounds the wait for a pool that has nothing to give',

@@ -23,16 +23,17 @@ export interface Backend {
 
 export class InlineBackend implements Backend {
   readonly #path: string
-  readonly #now: () => number
+  readonly #now: (() => number) | undefined
   #database: Database | undefined
 
-  constructor(path: string, now: () => number) {
+  /** `now`: a test's own time, ms since 1970. */
+  constructor(path: string, now: (() => number) | undefined) {
     this.#path = path
     this.#now = now
   }
 
   async start(): Promise<void> {
-    this.#database ??= new Database(await loadDriver(), this.#path, this.#now)
+    this.#database ??= new Database(await loadDriver(), this.#path, this.#now ?? Date.now, this.#now)
   }
 
   send<R extends Request>(request: R): ReplyTo<R> {

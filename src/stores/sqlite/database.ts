@@ -50,11 +50,12 @@ export class Database {
   #create = true
   #isClosed = false
 
-  constructor(openDriver: OpenDriver, path: string, now: () => number) {
+  /** `monotonic`: where a test brings its own time, that counts between two looks at the other processes, too. */
+  constructor(openDriver: OpenDriver, path: string, now: () => number, monotonic?: () => number) {
     this.#openDriver = openDriver
     this.#path = path
     this.#now = now
-    this.#liveness = new Liveness(openDriver, path)
+    this.#liveness = new Liveness(openDriver, path, monotonic)
   }
 
   open(create = true): void {

@@ -48,7 +48,7 @@ export function sqliteStore(path: string, options: SqliteStoreOptions = {}): Sto
     throw new BadInputError('`now` cannot cross into a thread', 'pass { thread: false, now }')
   // Resolved now: what the process later changes its folder to must not matter.
   const file = resolve(path)
-  return new SqliteStore(path, thread ? new ThreadBackend(file) : new InlineBackend(file, now ?? Date.now))
+  return new SqliteStore(path, thread ? new ThreadBackend(file) : new InlineBackend(file, now))
 }
 
 class SqliteStore implements Store {

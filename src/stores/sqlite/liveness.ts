@@ -20,13 +20,15 @@ const busyMoment = 2_000
 export class Liveness {
   readonly #openDriver: OpenDriver
   readonly #path: string
+  readonly #monotonic: () => number
   readonly #held = new Map<number, Driver>()
   readonly #dead = new Set<number>()
   #lookedAt = -Infinity
 
-  constructor(openDriver: OpenDriver, path: string) {
+  constructor(openDriver: OpenDriver, path: string, monotonic = () => performance.now()) {
     this.#openDriver = openDriver
     this.#path = path
+    this.#monotonic = monotonic
   }
 
   /** This process runs worker `w` from now on. False: it did already. */
@@ -69,7 +71,8 @@ export class Liveness {
   }
 
   /** Looks at the others, unless that was done a moment ago. */
-  look(workers: Iterable<number>, now = performance.now()): void {
+  look(workers: Iterable<number>): void {
+    const now = this.#monotonic()
     if (now - this.#lookedAt < lookEvery) return
     this.#lookedAt = now
     for (const w of workers)

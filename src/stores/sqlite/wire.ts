@@ -84,7 +84,8 @@ export class Encoder {
       case 'renew':
         return this.#short(kinds.renew, write.worker, write.lease)
       case 'leave':
-        return this.#short(kinds.leave, write.worker, 0)
+        this.#number(kinds.leave)
+        return this.#string(write.worker)
       case 'prune':
         return this.#short(kinds.prune, write.inputHash, write.n)
       default:
