@@ -79,6 +79,20 @@ describe('duration', () => {
     )
   })
 
+  test.each([
+    [null, 'null'],
+    [undefined, 'undefined'],
+    [Number.NaN, 'NaN'],
+    [true, 'a boolean'],
+    [10n, 'a bigint'],
+    [() => 1, 'a function'],
+    ['x'.repeat(40), `"${'x'.repeat(40)}"`],
+    ['x'.repeat(41), `"${'x'.repeat(40)}…"`],
+    ['a "b"', '"a \\"b\\""'],
+  ])('what is none is shown, if it is short: %#', (value, shown) => {
+    expect(() => duration(value, 'it')).toThrow(`it is no duration: ${shown}\n`)
+  })
+
   test('every number of whole milliseconds is kept', () => {
     fc.assert(
       fc.property(fc.maxSafeNat(), (ms) => {
@@ -116,6 +130,7 @@ describe('formatDuration', () => {
     [999, '999ms'],
     [1_000, '1s'],
     [1_234, '1.23s'],
+    [9_999, '10s'],
     [12_345, '12.3s'],
     [59_949, '59.9s'],
     [59_950, '1m'],

@@ -48,6 +48,91 @@ describe('cancel', () => {
   })
 })
 
+describe('who asked', () => {
+  test('is journaled where it is known, and nothing where it is not', () => {
+    const answers = (actor: string | undefined) => [
+      cancel(committing(), 'no', actor),
+      retryNow(waiting(), actor),
+      rebind(committing(), '2', 'a > b > c', actor),
+    ]
+    const turn = { type: 'rolling_back', reason: 'cancelled', message: 'no' }
+    const moved = { type: 'rebound', version: '2', shape: 'a > b > c' }
+    expect(answers(undefined)).toStrictEqual([
+      { entries: [turn] },
+      { entries: [{ type: 'retry_requested' }] },
+      { entries: [moved] },
+    ])
+    expect(answers('ann')).toStrictEqual([
+      { entries: [{ ...turn, actor: 'ann' }] },
+      { entries: [{ type: 'retry_requested', actor: 'ann' }] },
+      { entries: [{ ...moved, actor: 'ann' }] },
+    ])
+  })
+})
+
+describe('a refusal says why', () => {
+  const back = { as: 'rolled_back', ...by } as const
+  const stands = { as: 'committed', ...by } as const
+  const why = (answer: ReturnType<typeof cancel>) => ('refused' in answer ? answer.why : answer.entries)
+
+  test.each([
+    ['cancel of an ended saga', () => cancel(committed(), 'no', 'ann'), 'it has ended: committed'],
+    ['retry of an ended saga', () => retryNow(rolledBack(), 'ann'), 'it has ended: rolled_back'],
+    ['resolve of an ended saga', () => resolve(committed(), 'b', stands), 'it has ended: committed'],
+    ['rebind of an ended saga', () => rebind(committed(), '2', 'a', 'ann'), 'it has ended: committed'],
+    [
+      'cancel behind the pivot',
+      () => cancel(pastPivot(), 'no', 'ann'),
+      'its pivot has committed, so it can only go forward',
+    ],
+    ['no such step', () => resolve(rollingBack(), 'z', back), 'it has no step z'],
+    [
+      'going forward',
+      () => resolve(committing(), 'a', back),
+      'step a is not being rolled back: cancel the saga first',
+    ],
+    [
+      'still being called',
+      () => resolve(tell(chain, ['a commits', 'cancelled', 'it looks']).state, 'b', back),
+      'step b is still being called: wait for its answer',
+    ],
+    [
+      'rolled back already',
+      () =>
+        resolve(
+          tell(chain, ['a commits', 'b times out', 'time passes', 'b times out', 'b rolls back']).state,
+          'b',
+          back,
+        ),
+      'step b is rolled back already',
+    ],
+    [
+      'nothing to roll back',
+      () => resolve(tell(chain, ['a commits', 'b is rejected for good']).state, 'b', back),
+      'step b never took effect: there is nothing to roll back',
+    ],
+    [
+      'on the way back',
+      () => resolve(rollingBack(), 'b', stands),
+      'step b belongs to a saga that is rolling back: resolve it as rolled_back',
+    ],
+    ['committed already', () => resolve(committing(), 'a', stands), 'step a is committed already'],
+    ['not begun', () => resolve(tell(chain, []).state, 'b', stands), 'step b has not begun'],
+    [
+      'another shape',
+      () => rebind(committing(), '2', 'a > c', 'ann'),
+      'position 2 has begun and is another in version 2',
+    ],
+    [
+      'a version without steps',
+      () => rebind(tell(chain, [], { queued: true }).state, '2', '', 'ann'),
+      'version 2 has no steps',
+    ],
+  ] as const)('%s', (_, refused, said) => {
+    expect(why(refused())).toBe(said)
+  })
+})
+
 describe('retryNow', () => {
   test('makes whatever waits due now, and counts it all the same', () => {
     const state = granted(waiting(), retryNow(waiting(), 'ann'))
@@ -207,6 +292,7 @@ describe('rebind', () => {
   test('what has not begun may change freely', () => {
     expect(answer(tell(chain, []).state, 'a > x! > y')).toEqual(moved('a > x! > y'))
     expect(answer(tell(chain, [], { queued: true }).state, 'x')).toEqual(moved('x'))
+    expect(answer(tell(chain, [], { queued: true }).state, '')).toBe('NOT_REBINDABLE')
   })
 
   test('an ended saga is refused', () => {

@@ -8,7 +8,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['test/mutants/core.tests.ts'],
+    include: ['test/core/plan.test.ts', 'test/mutants/core.tests.ts'],
     env: { BACKSTEP_TEST_SHARE: '0.2' },
     setupFiles: ['test/mutants/core.setup.ts'],
     server: { deps: { external: [/\/dist\//] } },

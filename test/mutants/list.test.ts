@@ -30,12 +30,14 @@ test('a text that is gone, or no longer the only one, is said so', () => {
   expect(() => broken({ name: 'm' }, edit, 'aa')).toThrow('mutant m: x.ts holds 2 times')
 })
 
-test('mutation testing of the core runs every test of it, but for the two that core.tests.ts names', () => {
+test('mutation testing of the core runs every test of it, but for those that core.tests.ts names', () => {
   const said = readFileSync(new URL('core.tests.ts', import.meta.url), 'utf8')
   const files = readdirSync(new URL('test/core', root)).filter((file) => file.endsWith('.test.ts'))
   expect(files.length).toBeGreaterThan(10)
   expect(files.filter((file) => !said.includes(`'../core/${file.replace(/ts$/, 'js')}'`))).toEqual([
     'histories.test.ts',
+    'plan.test.ts',
     'planted.test.ts',
   ])
+  expect(said).toContain('plan.test.ts')
 })

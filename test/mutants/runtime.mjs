@@ -55,12 +55,12 @@ export const runtime = [
     breaks: 'a saga gives its keys back when it turns back, not after its last rollback',
     edits: [
       {
-        file: execution,
-        from: "stage: departure === 'ended' ? 'done' : 'holding',",
-        to: "stage: departure === 'ended' || status === 'rolling_back' ? 'done' : 'holding',",
+        file: 'src/stores/memory/writes.ts',
+        from: "  if (summary.stage === 'done') end(state, saga, at)",
+        to: "  if (status === 'rolling_back' && saga.stage === 'holding' && saga.keys !== null) {\n    const { keys } = saga\n    lines.leave(saga)\n    saga.keys = []\n    lines.enterHolding(saga)\n    admission.released(keys)\n  }\n  if (summary.stage === 'done') end(state, saga, at)",
       },
     ],
-    tests: ['test/scenarios/order.test.ts'],
+    tests: ['test/store/memory.test.ts', 'test/scenarios/order.test.ts'],
   },
   {
     name: 'counts-reset-at-recovery',

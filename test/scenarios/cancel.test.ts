@@ -366,4 +366,40 @@ describe('scenario 14: the deadline of a saga passes', () => {
     expect(await clock.until(run)).toMatchObject({ reason: 'rejected' })
     expect(aborted).toBe(false)
   })
+
+  test.each(['cancelled', 'deadline'])(
+    'scenario 14: %s in a commit: the rollbacks that follow are not aborted, though their saga goes on beside them',
+    async (reason) => {
+      const clock = new FakeClock()
+      const gate = deferred()
+      const signals: AbortSignal[] = []
+      const definition = saga('back', reason === 'deadline' ? { deadline: 50 } : {})
+        .parallel({
+          quick: step({ commit: () => 1, rollback: () => {} }),
+          slow: step({
+            commit: () => 2,
+            rollback: ({ signal }) => {
+              signals.push(signal)
+              return gate.promise
+            },
+          }),
+        })
+        .step('last', {
+          commit: ({ signal }) =>
+            new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+          rollback: () => {},
+        })
+      const { orchestrator } = await stage({ clock, sagas: [definition] })
+      const run = orchestrator.run(definition, undefined, { id: 'a' }).catch((error: unknown) => error)
+      await clock.advance(40)
+      if (reason === 'cancelled') await clock.until(orchestrator.cancel('a', 'stop'))
+      await clock.advance(100)
+      // The journal grows while the slow one is being rolled back: by its sibling, and by somebody else.
+      await clock.until(orchestrator.retryNow('a'))
+      await clock.advance(100)
+      expect(signals.map(({ aborted }) => aborted)).toEqual([false])
+      gate.resolve()
+      expect(await clock.until(run)).toMatchObject({ reason, rolledBack: ['last', 'quick', 'slow'] })
+    },
+  )
 })

@@ -66,6 +66,23 @@ describe('the file', () => {
     connection.close()
   })
 
+  it.each([
+    ['journal_mode = WAL', 'journal_mode = DELETE'],
+    ['synchronous = FULL', 'synchronous = NORMAL'],
+  ])('a driver that is told %s, and does %s, is found out and refused', async (told, done) => {
+    const real = await loadDriver()
+    const open: typeof real = (path, options) => {
+      const db = real(path, options)
+      const pragma = db.pragma.bind(db)
+      db.pragma = (sql, more) => pragma(sql === told ? done : sql, more)
+      return db
+    }
+    const path = await newPath()
+    expect(() => Connection.open(open, path, { suspicious: false, create: true })).toThrow(
+      expect.objectContaining({ code: 'STORE_UNSAFE' }),
+    )
+  })
+
   it('an empty file is a new store', async () => {
     const path = await newPath()
     writeFileSync(path, '')
