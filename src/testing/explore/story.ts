@@ -144,6 +144,8 @@ export class Story implements Teller {
 }
 
 const here = fileURLToPath(new URL('.', import.meta.url))
+/** The same, in stacks that a runner has mapped to the sources (Jest does). */
+const sources = here.replace(/dist([\\/]testing[\\/]explore[\\/])$/, 'src$1')
 
 /** The first line of a stack that is neither ours nor the engine's, as it would be clicked. */
 function placeOf({ stack = '' }: Error): string | undefined {
@@ -153,7 +155,7 @@ function placeOf({ stack = '' }: Error): string | undefined {
     const path = found.startsWith('file://')
       ? fileURLToPath(found.replace(/:\d+:\d+$/, ''))
       : found.replace(/:\d+:\d+$/, '')
-    if (path.startsWith(here)) continue
+    if (path.startsWith(here) || path.startsWith(sources)) continue
     const [place = ''] = /:\d+:\d+$/.exec(found) ?? []
     const short = relativePath(process.cwd(), path)
     return `${short.startsWith('..') ? path : short}${place}`
