@@ -33,6 +33,9 @@ const kinds = {
   crashAfter: ['a', 'the process dies right after {} is written', 'crash after a write'],
   notWritten: ['n', 'the store fails before {} is written', 'store failed before a write'],
   answerLost: ['w', 'the store fails right after {} is written', 'store failed after a write'],
+  crashWait: ['p', 'the process dies during {}', 'crash in a wait'],
+  cancelWait: ['q', 'a cancel comes during {}', 'cancelled in a wait'],
+  deadlineWait: ['z', 'the deadline passes during {}', 'deadline in a wait'],
   cancelWrite: ['k', 'a cancel comes together with the write of {}', 'cancelled at a write'],
 } as const
 
@@ -53,6 +56,8 @@ export interface Point {
   /** ms since 1970, of the history's clock. */
   readonly now: number
   readonly kinds: readonly FaultKind[]
+  /** Of a wait: how long it is, ms. */
+  readonly wait?: number
 }
 
 const commits: readonly FaultKind[] = [
@@ -74,6 +79,8 @@ const verifies: readonly FaultKind[] = ['fails', 'hangs', 'cancelBefore']
 const writes: readonly FaultKind[] = ['crashBefore', 'crashAfter', 'notWritten', 'answerLost', 'cancelWrite']
 /** A process that dies with a late landing still untold leaves an effect that nobody knows of. */
 const writesWithUntold: readonly FaultKind[] = ['notWritten', 'answerLost', 'cancelWrite']
+
+export const waits: readonly FaultKind[] = ['crashWait', 'cancelWait', 'deadlineWait']
 
 /** `withUnseen`: also calls that land where Backstep cannot see it. */
 export class Choices {
@@ -100,17 +107,22 @@ export class Choices {
   }
 }
 
-export const isDeadline = (kind: FaultKind): boolean => kind === 'deadlineBefore' || kind === 'deadlineAfter'
+export const isDeadline = (kind: FaultKind): boolean =>
+  kind === 'deadlineBefore' || kind === 'deadlineAfter' || kind === 'deadlineWait'
 
 /** ms between the beginning of a call and its effect, and between that and its answer. */
 export const latency = 1
 
 /** The fault of this kind at a point that a history has come to. */
-export function faultAt(point: number, kind: FaultKind, { now }: Point): Fault {
+export function faultAt(point: number, kind: FaultKind, { now, wait = 0 }: Point): Fault {
   if (kind === 'deadlineBefore') return { point, kind, at: now + latency }
   if (kind === 'deadlineAfter') return { point, kind, at: now + 2 * latency }
+  if (kind === 'deadlineWait') return { point, kind, at: now + middleOf(wait) }
   return { point, kind }
 }
+
+/** When in a wait something happens, in ms from its beginning. */
+export const middleOf = (wait: number): number => Math.max(1, Math.floor(wait / 2))
 
 export const textOf = ({ kind }: Fault, { what }: Point): string => kinds[kind][1].replace('{}', what)
 

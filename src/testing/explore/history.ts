@@ -18,7 +18,7 @@ import { memoryStore } from '../../stores/memory/index.js'
 import { FakeClock, TookTooLong } from '../clock.js'
 import { said } from '../world.js'
 import type { Choices, Direction, Fault, FaultKind, Point } from './faults.js'
-import { isDeadline } from './faults.js'
+import { isDeadline, middleOf, waits } from './faults.js'
 import { Life, type Surroundings } from './life.js'
 import type { Teller } from './story.js'
 
@@ -140,9 +140,21 @@ export class Run implements Surroundings {
     return this.#meet(writeText(entries), this.#given.choices.ofWrite(this.#untold !== undefined))
   }
 
-  #meet(what: string, kinds: readonly FaultKind[]): FaultKind | undefined {
+  /** The saga has been put aside for a while. */
+  #meetWait(wait: number): void {
+    const fault = this.#meet('the wait for the next attempt', waits, wait)
+    if (fault === undefined || fault === 'deadlineWait') return
+    const done = this.float()
+    this.clock.timer(middleOf(wait), () => {
+      done()
+      if (fault === 'crashWait') this.die()
+      else this.cancel()
+    })
+  }
+
+  #meet(what: string, kinds: readonly FaultKind[], wait?: number): FaultKind | undefined {
     const number = this.#points.length
-    const point = { what, now: this.clock.now(), kinds }
+    const point = { what, now: this.clock.now(), kinds, ...(wait !== undefined && { wait }) }
     this.#points.push(point)
     const expected = this.#expected[number]
     const next = this.#faults[this.#met]
@@ -212,6 +224,7 @@ export class Run implements Surroundings {
     if (summary) this.#summary = summary
     if (this.#untold !== undefined && entries.some(({ type }) => type === 'late')) this.#untold = undefined
     this.teller?.written(entries, at)
+    if (summary?.dueIn) this.#meetWait(summary.dueIn)
   }
 
   async #submit(): Promise<void> {
