@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Orchestrator, Rejected, saga } from 'backstep'
+import { explore } from 'backstep/testing'
 
 interface Trip {
   to: string
@@ -29,6 +30,15 @@ const bookTrip = saga<Trip>('book-trip')
     },
     rollback: () => undefined,
   })
+
+const { histories, complete } = await explore(bookTrip, {
+  input: { to: 'LIS' },
+  world: { reset: () => cancelled.splice(0) },
+  invariant: ({ status }) => status === 'committed' || status === 'rolled_back',
+  faults: 1,
+})
+assert.ok(complete === 1 && histories > 50)
+cancelled.splice(0)
 
 const folder = mkdtempSync(join(tmpdir(), 'backstep-consumer-'))
 const address = `sqlite:${join(folder, 'trips.db')}`
