@@ -71,5 +71,5 @@ describe.concurrent('backstep/testing', () => {
     expect(missing, text).toEqual([])
     expect(text).toMatch(summary(passed, Object.keys(expected).length))
     expect(status).toBe(1)
-  })
+  }, 60_000)
 })
