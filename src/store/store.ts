@@ -1,6 +1,6 @@
 /**
  * The store: where sagas are kept. An interface small enough for one screen, with its contract above it.
- * One conformance suite (test/store/) holds every implementation to it.
+ * One conformance suite (src/testing/store-suite/, shipped in `backstep/testing`) holds every implementation to it.
  *
  * Contract
  *  1. `apply` takes the writes in order, or by kind: joins, renewals and leaves, then appends and prunes, then submits, then claims,

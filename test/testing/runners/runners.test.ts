@@ -61,15 +61,19 @@ const failuresOfMatchers = [
 ]
 
 describe.concurrent('backstep/testing', () => {
-  test.each(Object.entries(runners))('under %s', async (name, { args, summary, hasMatchers }) => {
-    const { status, text: printed } = await project.node(name, args)
-    const text = printed.replaceAll(project.folder, 'PROJECT')
-    // Committed, rolled back, explored; and with matchers.
-    const passed = storeCases + 3 + Number(hasMatchers)
-    const expected = hasMatchers ? { ...failures, matchers: failuresOfMatchers } : failures
-    const missing = Object.values(expected).flatMap((lines) => lines.filter((line) => !text.includes(line)))
-    expect(missing, text).toEqual([])
-    expect(text).toMatch(summary(passed, Object.keys(expected).length))
-    expect(status).toBe(1)
-  }, 60_000)
+  test.each(Object.entries(runners))(
+    'under %s',
+    async (name, { args, summary, hasMatchers }) => {
+      const { status, text: printed } = await project.node(name, args)
+      const text = printed.replaceAll(project.folder, 'PROJECT')
+      // Committed, rolled back, explored; and with matchers.
+      const passed = storeCases + 3 + Number(hasMatchers)
+      const expected = hasMatchers ? { ...failures, matchers: failuresOfMatchers } : failures
+      const missing = Object.values(expected).flatMap((lines) => lines.filter((line) => !text.includes(line)))
+      expect(missing, text).toEqual([])
+      expect(text).toMatch(summary(passed, Object.keys(expected).length))
+      expect(status).toBe(1)
+    },
+    60_000,
+  )
 })
