@@ -2,9 +2,11 @@
  * Breaks the engine on purpose, in each way of test/mutants/list.mjs, and demands that the tests notice.
  *
  *     node scripts/mutants.mjs [name …] [--write] [--json FILE]
+ *     node scripts/mutants.mjs --score FILE
  *
  * Each mutant is planted in a private copy of the project, and the tests that should notice it run there, one file after
- * the other until one fails. `--write` renews the table of docs/mutants.md. Ends with 1 if a mutant survives.
+ * the other until one fails. `--write` renews the table of docs/mutants.md. Ends with 1 if a mutant survives. `--score` renews the score on that
+ * page from a report of Stryker's.
  *
  * Invariants
  * - The unbroken copy passes a file of tests before that judges a mutant: a test that fails anyway would kill every one.
@@ -18,8 +20,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import ts from 'typescript'
-import { broken, mutants } from '../test/mutants/list.mjs'
-import { tableOf } from '../test/mutants/table.mjs'
+import { broken, controls, mutants } from '../test/mutants/list.mjs'
+import { scoreOf, tableOf } from '../test/mutants/table.mjs'
 import { root, run } from './tarball.mjs'
 
 /** A run of one file of tests that takes longer hangs. */
@@ -27,10 +29,22 @@ const patience = 300_000
 
 const { values: options, positionals: names } = parseArgs({
   allowPositionals: true,
-  options: { write: { type: 'boolean' }, json: { type: 'string' } },
+  options: { write: { type: 'boolean' }, json: { type: 'string' }, score: { type: 'string' } },
 })
 
-const unknown = names.filter((name) => !mutants.some((mutant) => mutant.name === name))
+const page = join(root, 'docs/mutants.md')
+
+/** Renews a part of the page. */
+const renew = (write) => writeFileSync(page, write(readFileSync(page, 'utf8')))
+
+if (options.score) {
+  const report = JSON.parse(readFileSync(options.score, 'utf8'))
+  renew((text) => scoreOf(text, report))
+  process.exit(0)
+}
+
+const known = [...mutants, ...controls]
+const unknown = names.filter((name) => !known.some((mutant) => mutant.name === name))
 if (unknown.length > 0) {
   console.error(`no such mutant: ${unknown.join(', ')}\nthere are: ${mutants.map((m) => m.name).join(', ')}`)
   process.exit(2)
@@ -159,7 +173,7 @@ async function judge(mutant) {
   return { why: whys.join('; '), seconds: 0 }
 }
 
-const chosen = names.length > 0 ? mutants.filter(({ name }) => names.includes(name)) : mutants
+const chosen = names.length > 0 ? known.filter(({ name }) => names.includes(name)) : mutants
 copyProject()
 
 const results = []
@@ -174,8 +188,5 @@ for (const mutant of chosen) {
 const survived = results.filter(({ killed }) => !killed)
 console.log(`${results.length - survived.length} of ${results.length} mutants killed`)
 if (options.json) writeFileSync(options.json, `${JSON.stringify(results, undefined, 2)}\n`)
-if (options.write) {
-  const page = join(root, 'docs/mutants.md')
-  writeFileSync(page, tableOf(readFileSync(page, 'utf8'), results))
-}
+if (options.write) renew((text) => tableOf(text, results))
 process.exitCode = survived.length > 0 ? 1 : 0

@@ -240,4 +240,61 @@ export const core = [
     ],
     tests: ['test/core/hard-cases-saga.test.ts', 'test/scenarios/cancel.test.ts'],
   },
+  {
+    name: 'failures-not-counted',
+    promise: 'P5',
+    breaks: 'each failure is the first one: the backoff never grows, and nothing is ever stuck',
+    edits: [
+      {
+        file: settle,
+        from: 'failures: before.failures + 1,',
+        to: 'failures: 1,',
+      },
+    ],
+    tests: ['test/core/settle.test.ts', 'test/scenarios/retries.test.ts'],
+  },
+  {
+    name: 'pivot-in-doubt-given-up',
+    promise: 'P9',
+    breaks: 'a pivot in doubt is rolled back when its attempts are used up',
+    edits: [
+      {
+        file: settle,
+        from: 'return state.pastPivot || (policy.pivot && inDoubt) || policy',
+        to: 'return state.pastPivot || policy',
+      },
+    ],
+    tests: ['test/core/hard-cases-saga.test.ts', 'test/scenarios/groups.test.ts'],
+  },
+  {
+    name: 'deadline-turns-back-behind-the-pivot',
+    promise: 'P9',
+    breaks: 'a deadline that passes behind the pivot turns the saga back',
+    edits: [
+      {
+        file: decide,
+        from: "state.pastPivot ? { type: 'deadline_passed' } : { type: 'rolling_back', reason: 'deadline' },",
+        to: "{ type: 'rolling_back', reason: 'deadline' },",
+      },
+      {
+        file: evolve,
+        from: "if (state.wayBack || state.pastPivot || state.status === 'committed') return state",
+        to: "if (state.wayBack || state.status === 'committed') return state",
+      },
+    ],
+    tests: ['test/core/hard-cases-saga.test.ts'],
+  },
+  {
+    name: 'key-per-attempt',
+    promise: 'P4',
+    breaks: 'each attempt has an idempotency key of its own: a service takes the second for another order',
+    edits: [
+      {
+        file: context,
+        from: 'this.idempotencyKey = commitKey',
+        to: "this.idempotencyKey = commitKey + ':' + call.attempt",
+      },
+    ],
+    tests: ['test/runtime/orchestrator.test.ts', 'test/scenarios/groups.test.ts'],
+  },
 ]

@@ -14,4 +14,5 @@ export interface Mutant {
 }
 
 export const mutants: readonly Mutant[]
+export const controls: readonly Mutant[]
 export function broken(mutant: Pick<Mutant, 'name'>, edit: Edit, text: string): string

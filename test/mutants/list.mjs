@@ -14,6 +14,26 @@ import { stores } from './stores.mjs'
 
 export const mutants = [...core, ...runtime, ...order, ...stores]
 
+const control = (name, breaks, from, to) => ({
+  name: `control-${name}`,
+  promise: 'P3',
+  breaks,
+  edits: [{ file: 'src/core/decide.ts', from, to }],
+  tests: ['test/core/hard-cases-calls.test.ts'],
+})
+
+/** Not one of these may count as killed, or the script would call anything so. Only run by name. */
+export const controls = [
+  control('harmless', 'nothing', 'position >= 0; position--', 'position > -1; position--'),
+  control('does-not-load', 'an import', 'export function decide(', 'function decide('),
+  control(
+    'crashes',
+    'everything, by an error that no test is about',
+    'return state.wayBack ? goBack(state, now) : goOn(state, now)',
+    'return undefined.it',
+  ),
+]
+
 /** The broken text of a file. Throws where there is nothing to break any more. */
 export function broken({ name }, { file, from, to }, text) {
   const parts = text.split(from)

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
-import { broken, mutants } from './list.mjs'
+import { broken, controls, mutants } from './list.mjs'
 
 const root = new URL('../../', import.meta.url)
 
@@ -11,7 +11,7 @@ test('there are at least forty, each under a name of its own', () => {
   expect(new Set(mutants.map(({ name }) => name)).size).toBe(mutants.length)
 })
 
-test.each(mutants.map((mutant) => [mutant.name, mutant] as const))('%s', (_, mutant) => {
+test.each([...mutants, ...controls].map((mutant) => [mutant.name, mutant] as const))('%s', (_, mutant) => {
   expect(mutant.promise).toMatch(/^(P[1-9]|barrier)$/)
   expect(mutant.tests.filter((file) => !existsSync(new URL(file, root)))).toEqual([])
   expect(mutant.tests).not.toEqual([])

@@ -150,4 +150,43 @@ export const order = [
     ],
     tests: ['test/store/memory.test.ts', 'test/scenarios/late.test.ts'],
   },
+  {
+    name: 'facts-not-noticed',
+    promise: 'P9',
+    breaks: 'the owner of a saga never hears of a cancel while a commit is being called',
+    edits: [
+      {
+        file: 'src/stores/sqlite/append.ts',
+        from: 'if (isForeign) tx.sql.notice.run(n)',
+        to: '',
+      },
+    ],
+    tests: ['test/store/sqlite.test.ts', 'test/scenarios/cancel.test.ts'],
+  },
+  {
+    name: 'one-kind-starves-another',
+    promise: 'P2',
+    breaks: 'a claim gives what is due first, and what waits only where a place is left',
+    edits: [
+      {
+        file: 'src/store/sharing.ts',
+        from: 'sources[(turn + i) % count]?.(Math.min(most, left)) ?? 0',
+        to: 'sources[i]?.(left) ?? 0',
+      },
+    ],
+    tests: storeTests,
+  },
+  {
+    name: 'waiting-does-not-reserve-postgres',
+    promise: 'P7',
+    breaks: 'later sagas take the keys of one that waits, in the SQL for PostgreSQL',
+    edits: [
+      {
+        file: `${sqlSchema}/admission.ts`,
+        from: 'IF place_now = 1 THEN RETURN saga; END IF;',
+        to: '',
+      },
+    ],
+    tests: ['test/store/postgres.test.ts'],
+  },
 ]

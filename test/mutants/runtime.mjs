@@ -280,4 +280,56 @@ export const runtime = [
     ],
     tests: ['test/runtime/close.test.ts', 'test/crash/crash.test.ts'],
   },
+  {
+    name: 'siblings-aborted',
+    promise: 'P4',
+    breaks: 'a member of a group that fails aborts its siblings, which puts them in doubt',
+    edits: [
+      {
+        file: execution,
+        from: "if (reason === 'cancelled' || reason === 'deadline') this.#calls.abortCommits(reason)",
+        to: 'if (reason) this.#calls.abortCommits(reason)',
+      },
+    ],
+    tests: ['test/scenarios/groups.test.ts'],
+  },
+  {
+    name: 'no-alarm',
+    promise: 'P5',
+    breaks: 'a saga that keeps failing is never called stuck',
+    edits: [
+      {
+        file: execution,
+        from: "const stuck = (before.stuck || entries.some(({ type }) => type === 'failed')) && isStuck(state)",
+        to: 'const stuck = false',
+      },
+    ],
+    tests: ['test/scenarios/retries.test.ts'],
+  },
+  {
+    name: 'long-timers-fire-at-once',
+    promise: 'P5',
+    breaks: 'a wait of more than 2^31-1 ms is over at once',
+    edits: [
+      {
+        file: 'src/runtime/clock.ts',
+        from: 'const wait = Math.min(this.#left, longestTimeout)',
+        to: 'const wait = this.#left',
+      },
+    ],
+    tests: ['test/scenarios/retries.test.ts'],
+  },
+  {
+    name: 'when-is-not-journaled',
+    promise: 'P1',
+    breaks: 'a condition that says no is asked again later, instead of being journaled',
+    edits: [
+      {
+        file: execution,
+        from: "return isWanted(this.definition, this.state, index) ? [] : [{ type: 'skipped', step }]",
+        to: "return isWanted(this.definition, this.state, index) ? [] : [{ type: 'committed', step, attempt: 1 }]",
+      },
+    ],
+    tests: ['test/runtime/orchestrator.test.ts'],
+  },
 ]

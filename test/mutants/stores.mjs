@@ -225,4 +225,30 @@ export const stores = [
     ],
     tests: ['test/barrier/postgres.test.ts'],
   },
+  {
+    name: 'asynchronous-commit-postgres',
+    promise: 'P1',
+    breaks: 'a database with synchronous_commit=off answers before its disk has what it answers',
+    edits: [
+      {
+        file: flush,
+        from: "CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END",
+        to: "current_setting('synchronous_commit')",
+      },
+    ],
+    tests: ['test/store/postgres-synchronous.test.ts'],
+  },
+  {
+    name: 'old-connection-not-fenced-postgres',
+    promise: 'P6',
+    breaks: 'a flush that an old connection left behind lands beside the one that was sent again',
+    edits: [
+      {
+        file: flush,
+        from: 'UPDATE sessions SET epoch = epoch + 1, seen = now() WHERE s = session RETURNING * INTO me;',
+        to: 'UPDATE sessions SET seen = now() WHERE s = session RETURNING * INTO me;',
+      },
+    ],
+    tests: ['test/store/postgres-failures.test.ts', 'test/postgres/cuts.test.ts'],
+  },
 ]

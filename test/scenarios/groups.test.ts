@@ -103,6 +103,38 @@ describe('scenario 10b: two members of a parallel group', () => {
   })
 })
 
+test('scenario 10b: a member that fails does not abort its sibling: that would put it in doubt', async () => {
+  const clock = new FakeClock()
+  let signal: AbortSignal | undefined
+  let undone: unknown
+  const definition = saga('group').parallel({
+    quick: step({
+      commit: () => {
+        throw new Rejected('no')
+      },
+      rollback: () => {},
+    }),
+    slow: step({
+      commit: async (context) => {
+        signal = context.signal
+        await clock.sleep(50)
+        return { ok: true }
+      },
+      rollback: ({ output }) => {
+        undone = output
+      },
+    }),
+  })
+  const { orchestrator } = await stage({ clock, sagas: [definition] })
+  const run = orchestrator.run(definition, undefined, { id: 'a' }).catch((error: unknown) => error)
+  await clock.advance(20)
+  expect(await orchestrator.get('a')).toMatchObject({ status: 'rolling_back' })
+  expect(signal?.aborted).toBe(false)
+  expect(await clock.until(run)).toMatchObject({ reason: 'rejected', rolledBack: ['slow'] })
+  expect(signal?.aborted).toBe(false)
+  expect(undone).toEqual({ ok: true })
+})
+
 /** No rollback begins while a member's commit is open. */
 function settledFirst(journal: string): boolean {
   const open = new Set<string>()
