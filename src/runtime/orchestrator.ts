@@ -6,7 +6,7 @@
  * - It installs no signal handlers, and after `close` it holds nothing that keeps the process alive.
  */
 import { type Duration, duration, formatDuration } from '../core/duration.js'
-import { BadInputError, SagaStateError, SagaUnfinishedError } from '../core/errors.js'
+import { BadInputError, SagaStateError, SagaUnfinishedError, StoreError } from '../core/errors.js'
 import { isEnded, type State } from '../core/index.js'
 import {
   anonymous,
@@ -270,8 +270,18 @@ export class Orchestrator implements AsyncDisposable {
     if (stored.n === undefined) return outcomeOfPruned(stored.tombstone) as Outcome<never>
     const { id, n } = stored
     const here = this.#worker?.runs(n) !== undefined
-    const ended = here || this.#closing !== undefined ? undefined : await this.#readOutcome({ id, n })
+    const ended = here || this.#closing !== undefined ? undefined : await this.#tryOutcome({ id, n })
     return (ended ?? (await this.#waits.wait({ id, n }, here))) as Outcome<never>
+  }
+
+  /** A store that does not answer for a while is no reason to stop waiting. */
+  async #tryOutcome(saga: SagaName): Promise<Outcome | undefined> {
+    try {
+      return await this.#readOutcome(saga)
+    } catch (error) {
+      if (error instanceof StoreError && error.code === 'STORE_UNAVAILABLE') return undefined
+      throw error
+    }
   }
 
   /** Undefined while the saga has not ended. */

@@ -53,14 +53,17 @@ export async function record({ pragmas = '', sagas = 30, bulk = 9_000 }: RunOpti
   return { folder, tape: readTape(tape), reference }
 }
 
-/** Writes to the main file: pages that a checkpoint has brought home. */
-export function mainWrites({ folder, tape }: Recording): number {
-  const main = new Set<string>()
-  return tape.filter((operation) => {
+/** How long the WAL became, in bytes. */
+export function longestWal({ folder, tape }: Recording): number {
+  const open = new Set<string>()
+  let longest = 0
+  for (const operation of tape) {
     if (operation.kind === 'open') {
-      if (operation.path === join(folder, 'store.db')) main.add(operation.file)
-      else main.delete(operation.file)
+      if (operation.path === join(folder, 'store.db-wal')) open.add(operation.file)
+      else open.delete(operation.file)
+    } else if (operation.kind === 'write' && open.has(operation.file)) {
+      longest = Math.max(longest, operation.offset + operation.bytes.length)
     }
-    return operation.kind === 'write' && main.has(operation.file)
-  }).length
+  }
+  return longest
 }

@@ -40,7 +40,8 @@ export function toStoreError(path: string, error: unknown): StoreError {
   if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) {
     return new StoreError(text, {
       code: 'STORE_CORRUPT',
-      hint: 'the file is damaged or is no SQLite database; it was left as it is. Restore a backup, or try `sqlite3 FILE .recover`',
+      // SQLite says the same where the disk reported an error at a read.
+      hint: 'the file is damaged, is no SQLite database, or the disk cannot read it (see its log); it was left as it is. Restore a backup, or try `sqlite3 FILE .recover`',
       cause: error,
     })
   }
