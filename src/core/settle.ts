@@ -83,24 +83,29 @@ export function openAttempts(state: State): Attempt[] {
 }
 
 /**
- * True once one more crash would turn the saga back: such a step is called with nothing beside it, so that no other is blamed.
- * An attempt that is open in what was read from the store counts: its process is gone.
+ * True once one more crash would turn the saga back, or where a rollback has crashed as often: such a step is called with nothing
+ * beside it, so that no other is blamed, or dies with it each time before it has come any further. An attempt that is open in what
+ * was read from the store counts: its process is gone.
  */
 export function suspected(state: State): boolean {
+  if (state.wayBack) return state.steps.some((step) => undoCrashesOf(step) >= crashLimit - 1)
   const members = state.plan.positions[state.position] ?? []
-  return !state.wayBack && members.some((index) => crashesOf(state.steps[index]) >= crashLimit - 1)
+  return members.some((index) => crashesOf(state.steps[index]) >= crashLimit - 1)
 }
 
 const crashesOf = (step: StepState | undefined): number =>
   step ? step.commitFailures.crashes + (step.commit.is === 'open' ? 1 : 0) : 0
 
-const crashed: CallResult = {
-  is: 'failed',
-  outcome: 'in_doubt',
-  cause: 'crash',
-  error: { name: 'Crash', message: 'the process died during the call', code: 'CRASH' },
-  final: false,
+/** A rollback is tried for ever: once it has failed in any other way, its crashes of long ago count no longer. */
+function undoCrashesOf({ undo, undoFailures }: StepState): number {
+  const open = undo.is === 'open' ? 1 : 0
+  if (undo.is === 'done' || undo.is === 'idle') return 0
+  return open + (undoFailures.last?.code === crash.code ? undoFailures.crashes : 0)
 }
+
+const crash = { name: 'Crash', message: 'the process died during the call', code: 'CRASH' }
+
+const crashed: CallResult = { is: 'failed', outcome: 'in_doubt', cause: 'crash', error: crash, final: false }
 
 const releasedError: StoredError = {
   name: 'Aborted',

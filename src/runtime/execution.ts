@@ -101,6 +101,8 @@ export class Execution implements Subject {
   #begun = false
   /** What a former owner left open has not been recorded yet. */
   #inherited = false
+  /** What was read may be flagged wrongly: a fact is judged by what its author read, and a chunk can be overwritten meanwhile. */
+  #unsure = false
   #wake: Timer | undefined
 
   constructor(host: Host, definition: Definition, begun: Begun) {
@@ -141,6 +143,7 @@ export class Execution implements Subject {
     }
     this.#begun = true
     this.#inherited = true
+    this.#unsure = true
     this.#advance(this.#stale ? [] : this.#orphans())
   }
 
@@ -297,6 +300,7 @@ export class Execution implements Subject {
       if (result.type !== 'applied') return this.#notWritten(result, departure)
       this.#tail = tail
       this.#inherited = false
+      this.#unsure = false
       this.#writing = none
       this.#host.recorded(this, entries, now)
       if (summary) this.#summarised(summary, entries)
@@ -345,7 +349,8 @@ export class Execution implements Subject {
     const { state } = this
     const { status, late } = state
     const before = this.#summary
-    const stuck = (before.stuck || entries.some(({ type }) => type === 'failed')) && isStuck(state)
+    const maybe = before.stuck || this.#unsure || entries.some(({ type }) => type === 'failed')
+    const stuck = maybe && isStuck(state)
     if (!departure && status === before.status && late === before.late && stuck === before.stuck)
       return undefined
     return {
@@ -384,13 +389,9 @@ export class Execution implements Subject {
     this.definition = definition
     this.state = replay(definition.plan, saga.chunks)
     this.#tail = tail
-    this.#summary = {
-      status: saga.status,
-      stage: saga.stage,
-      stuck: saga.stuck,
-      late: saga.late,
-      dueIn: null,
-    }
+    const { status, stage, stuck, late } = saga
+    this.#summary = { status, stage, stuck, late, dueIn: null }
+    this.#unsure = true
     this.#abortIfTurned()
     this.#busy = false
     // An intent that landed though its write was answered with a conflict has no call here: it is in doubt.

@@ -5,6 +5,7 @@ import { memoryStore, Orchestrator, saga } from 'backstep'
 import { sqliteStore } from 'backstep/sqlite'
 import { FakeClock } from 'backstep/testing'
 import { expect, test } from 'vitest'
+import { begin, type Entry, evolveAll, interrupt, planOfShape, settle, suspected } from '#dist/core/index.js'
 import type { Result, SubmitWrite, Write } from '#dist/store/store.js'
 import { temporaryFile } from '../support/stores.js'
 import { wrapStore } from '../support/wrapped-store.mjs'
@@ -76,4 +77,72 @@ test('a worker that begins anew while its former beginning is still unanswered h
   expect((await orchestrator.health()).workers.filter(({ alive }) => alive)).toHaveLength(1)
   await clock.until(orchestrator.close({ drain: 0 }))
   expect(clock.timers).toBe(0)
+})
+
+test('a rollback that kills its process runs alone from the third time on, until it fails in any other way', () => {
+  const plan = planOfShape('trip', '1', 'a > b')
+  const submitted: Entry = { type: 'submitted', uid: 'u', keys: [] }
+  const entries: Entry[] = [
+    { type: 'started', step: 'a', direction: 'commit', attempt: 1 },
+    { type: 'committed', step: 'a', attempt: 1 },
+    { type: 'rolling_back', reason: 'cancelled' },
+    { type: 'started', step: 'a', direction: 'rollback', attempt: 1 },
+  ]
+  let state = evolveAll(begin(plan, submitted), entries, 0)
+  const seen = [suspected(state)]
+  for (let crash = 1; crash <= 2; crash++) {
+    state = evolveAll(
+      state,
+      interrupt(state, crash, () => 0),
+      crash,
+    )
+    seen.push(suspected(state))
+    const next: Entry = { type: 'started', step: 'a', direction: 'rollback', attempt: crash + 1 }
+    state = evolveAll(state, [next], crash)
+    seen.push(suspected(state))
+  }
+  expect(seen).toEqual([false, false, true, true, true])
+  const error = { name: 'Error', message: 'no' }
+  const thrown = { is: 'failed', outcome: 'in_doubt', cause: 'thrown', error, final: false } as const
+  state = evolveAll(state, settle(state, { step: 0, direction: 'rollback', attempt: 3 }, thrown, 9, 0), 9)
+  expect(suspected(state)).toBe(false)
+})
+
+test('a fact that was judged before the chunk in front of it was overwritten hides no stuck saga for longer than one write', async () => {
+  const clock = new FakeClock()
+  const memory = memoryStore({ now: clock.now })
+  const trip = saga('trip', { keys: () => [], stuck: { attempts: 2 } })
+    .step('a', { commit: () => {}, rollback: () => {}, pivot: true })
+    .step('b', {
+      commit: ({ attempt }) => {
+        if (attempt < 3) throw new Error('not yet')
+        return new Promise<never>(() => {})
+      },
+      retry: { min: 1_000, max: 1_000 },
+    })
+  let gate: Promise<void> | undefined
+  const slow = wrapStore(memory, {
+    find: async (ref) => {
+      const found = await memory.find(ref)
+      await gate
+      return found
+    },
+  })
+  const worker = await clock.until(Orchestrator.open(memory, { sagas: [trip], clock, log: false }))
+  const desk = await clock.until(Orchestrator.open(slow, { work: false, clock, log: false }))
+  await clock.until(worker.submit(trip, undefined, { id: 'x' }))
+  await clock.advance(100)
+  let open = (): void => {}
+  gate = new Promise((resolve) => {
+    open = resolve
+  })
+  const hurried = desk.retryNow('x')
+  await clock.advance(1_200)
+  expect((await worker.get('x'))?.stuck).toBe(true)
+  open()
+  await clock.until(hurried)
+  await clock.advance(500)
+  const view = await worker.get('x')
+  expect([view?.steps[1]?.commit, view?.stuck]).toEqual(['open', true])
+  await clock.until(Promise.all([worker.close({ drain: 0 }), desk.close()]))
 })

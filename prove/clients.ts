@@ -1,0 +1,153 @@
+/**
+ * Those who submit: each wants one saga to be stored, and asks again, anywhere, until somebody says that it is. Then it waits for the end.
+ *
+ * Invariants
+ * - A client knows only what it was told. What it was told must be true at that moment, and stay so (P1, P2).
+ */
+import { ClosedError, SagaConflictError, type SagaHandle } from 'backstep'
+import type { Input } from './code.js'
+import { Dice } from './dice.js'
+import type { Faults } from './faults.js'
+import type { Observer } from './observer.js'
+import type { Place, Running } from './place.js'
+import type { SagaPlan } from './setting.js'
+import type { Timeline } from './timeline.js'
+import type { Trace } from './trace.js'
+
+/** Who hears nothing for so long asks somebody else, in ms. */
+const patience = 1_000
+
+export interface ClientScene {
+  readonly seed: number
+  readonly timeline: Timeline
+  readonly faults: Faults
+  readonly trace: Trace
+  readonly observer: Observer
+  readonly places: readonly Place[]
+  complain(promise: string, what: string): void
+  /** The saga is stored, as somebody was told. */
+  stored(saga: SagaPlan): void
+}
+
+export class Client {
+  readonly saga: SagaPlan
+  isStored = false
+  /** Order of events: the first call, and the first answer. */
+  calledAt = 0
+  storedAt = Number.POSITIVE_INFINITY
+  answers: string[] = []
+  readonly #scene: ClientScene
+  readonly #dice: Dice
+  readonly #input: Input
+
+  constructor(saga: SagaPlan, scene: ClientScene) {
+    this.saga = saga
+    this.#scene = scene
+    this.#dice = new Dice(scene.seed, 'client', saga.number)
+    this.#input = { keys: saga.keys, number: saga.number }
+    scene.timeline.in(saga.at, () => this.#begin())
+  }
+
+  #begin(): void {
+    this.#ask()
+    if (this.#scene.faults.at('duplicate', this.saga.id)) this.#ask()
+  }
+
+  #ask(): void {
+    if (this.isStored) return
+    const { timeline } = this.#scene
+    const running = this.#somebody()
+    if (!running) {
+      timeline.in(20 + this.#dice.next() * 60, () => this.#ask())
+      return
+    }
+    this.calledAt ||= timeline.turns
+    let over = false
+    const again = (ms: number): void => {
+      if (over) return
+      over = true
+      timeline.in(ms, () => this.#ask())
+    }
+    this.#submit(running, this.#input).then(
+      (handle) => {
+        over = true
+        this.#told(handle, running)
+      },
+      (error: unknown) => {
+        if (error instanceof SagaConflictError)
+          this.#scene.complain('P1', `${this.saga.id}: ${error.message}`)
+        again(20 + this.#dice.next() * 60)
+      },
+    )
+    timeline.in(patience, () => again(0))
+  }
+
+  #submit({ definitions, orchestrator, machine }: Running, input: Input): Promise<SagaHandle<unknown>> {
+    const { id, family, deadline } = this.saga
+    const name = `saga-${family}`
+    const [first, second] = [definitions.get(`${name}@1`), definitions.get(`${name}@2`)]
+    const definition = first && second ? (this.#dice.chance(0.8) ? first : second) : (first ?? second)
+    if (!definition) throw new Error('nobody knows it here')
+    this.#scene.trace.add(machine.pid, () => `is asked to submit ${id}`)
+    return orchestrator.submit(definition, input, { id, ...(deadline === undefined ? {} : { deadline }) })
+  }
+
+  #somebody(): Running | undefined {
+    const name = `saga-${this.saga.family}`
+    const able = this.#scene.places.flatMap(({ running }) =>
+      running &&
+      !running.machine.isFrozen &&
+      [...running.definitions.keys()].some((key) => key.startsWith(`${name}@`))
+        ? [running]
+        : [],
+    )
+    return able.length > 0 ? this.#dice.pick(able) : undefined
+  }
+
+  #told(handle: SagaHandle<unknown>, running: Running): void {
+    const { timeline, observer, trace, complain } = this.#scene
+    const { id } = this.saga
+    trace.add(running.machine.pid, () => `has stored ${id}, as it says`)
+    if (!observer.byId.has(id)) complain('P1', `${id} was acknowledged, and is not stored`)
+    this.#await(handle)
+    if (this.isStored) return
+    this.isStored = true
+    this.storedAt = timeline.turns
+    this.#scene.stored(this.saga)
+    if (this.#scene.faults.at('conflict', id)) timeline.in(this.#dice.next() * 500, () => this.#provoke())
+  }
+
+  /** The same id, and other input. */
+  #provoke(): void {
+    const running = this.#somebody()
+    if (!running) return
+    const { id } = this.saga
+    this.#submit(running, { ...this.#input, number: -1 }).then(
+      () => this.#scene.complain('P1', `${id} was submitted with other input, and accepted`),
+      () => {},
+    )
+  }
+
+  #await(handle: SagaHandle<unknown>): void {
+    const { complain, observer, trace } = this.#scene
+    const { id } = this.saga
+    handle.outcome().then(
+      (outcome) => {
+        trace.add(0, () => `the client of ${id} is told: ${outcome.status}`)
+        const status = observer.byId.get(id)?.state.status
+        // A commit may have landed late just now: what was answered stands all the same.
+        if (status !== outcome.status && !(status === 'rolling_back' && outcome.status === 'rolled_back'))
+          complain('P2', `a client was told that ${id} is ${outcome.status} while it is ${status}`)
+        this.answers.push(outcome.status)
+      },
+      (error: unknown) => {
+        if (!(error instanceof ClosedError)) this.#failed(error)
+      },
+    )
+  }
+
+  #failed(error: unknown): void {
+    // A read of the store failed: ask again, as a client would.
+    this.#scene.trace.add(0, () => `the client of ${this.saga.id} waits in vain: ${String(error)}`)
+  }
+}
