@@ -10,7 +10,7 @@
  * - Whatever it was told (a saga is stored, it has ended, a cancel was heard) or did (a step began, took effect) is a line of the
  *   ledger, written before it does anything else: so the tape says by its order what had been promised when the power went.
  */
-import { appendFileSync, writeFileSync } from 'node:fs'
+import { openSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { Orchestrator } from 'backstep'
 import { sqliteStore } from 'backstep/sqlite'
@@ -24,7 +24,9 @@ const ledger = join(folder, 'ledger')
 const book = new LedgerFile(ledger, { sync: false })
 const definition = powerSaga(book)
 
-const tell = (line) => appendFileSync(ledger, `${JSON.stringify(line)}\n`)
+const told = openSync(ledger, 'a')
+
+const tell = (line) => writeSync(told, `${JSON.stringify(line)}\n`)
 const open = (thread) => Orchestrator.open(sqliteStore(file, { thread }), { sagas: [definition], log: false })
 
 async function follow(handle) {

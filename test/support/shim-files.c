@@ -1,7 +1,8 @@
 /*
  * The shim's section of files: what is done to the files of one folder is recorded, or fails.
  *
- * BACKSTEP_SHIM_FILES names the folder; nothing else is looked at. A file counts from when it is opened to when it is closed.
+ * BACKSTEP_SHIM_FILES names the folder; nothing else is looked at. A file counts from when it is opened to when it is closed. Node
+ * closes past the C library: what it opens in the folder has to stay open, or its number may come to stand for a socket.
  *
  * The recorder: BACKSTEP_SHIM_RECORD names a file, to which a `struct record` and its bytes are appended for each operation that
  * succeeded, in one write, so that the records of threads and processes do not mix. A sync has two records: whatever was
@@ -116,6 +117,11 @@ static int opened(const char *path, int flags, int made, int file) {
   return file;
 }
 
+static int of_others(int file) {
+  if (is_watched(file)) watched[file] = 0;
+  return file;
+}
+
 #define OPENS(name)                                                                                                    \
   int name(const char *path, int flags, ...) {                                                                         \
     NEXT(name);                                                                                                        \
@@ -123,7 +129,7 @@ static int opened(const char *path, int flags, int made, int file) {
     va_start(more, flags);                                                                                             \
     mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(more, mode_t) : 0;                                          \
     va_end(more);                                                                                                      \
-    if (!is_ours(path)) return next(path, flags, mode);                                                                \
+    if (!is_ours(path)) return of_others(next(path, flags, mode));                                                     \
     if (fails(ON_OPEN)) return -1;                                                                                     \
     int made = was_made(path, flags);                                                                                  \
     return opened(path, flags, made, next(path, flags, mode));                                                         \

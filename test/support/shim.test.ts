@@ -1,11 +1,12 @@
-/** The tool itself: clocks that are an hour off, in the processes that were meant, and in no others. */
+/** The tool itself: clocks that are an hour off, files that are recorded or fail, in the processes that were meant, and in no others. */
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, test } from 'vitest'
-import { describeShim, shiftedClock, shimEnvironment } from './shim.js'
+import { readTape } from '../power/tape.js'
+import { describeShim, failingFolder, recordedFolder, shiftedClock, shimEnvironment } from './shim.js'
 import { temporaryFolder } from './stores.js'
 
 const hour = 3_600_000
@@ -94,5 +95,76 @@ describeShim('the shim', () => {
     const env = shimEnvironment({})
     const at = Number(execFileSync(process.execPath, ['-p', 'Date.now()'], { env, encoding: 'utf8' }))
     expect(Math.abs(Date.now() - at)).toBeLessThan(10_000)
+  })
+
+  const node = (script: string, env: NodeJS.ProcessEnv): string =>
+    execFileSync(process.execPath, ['-e', `const fs = require('node:fs'); ${script}`], {
+      env,
+      encoding: 'utf8',
+      stdio: 'pipe',
+    })
+
+  test('records what is done to the files of its folder, in order, with the bytes; and to no other', () => {
+    const folder = join(temporaryFolder(), 'files')
+    const beside = join(temporaryFolder(), 'files-of-others')
+    mkdirSync(folder)
+    const { env, tape } = recordedFolder(folder)
+    const [a, b] = [join(folder, 'a'), join(folder, 'b')]
+    node(
+      `const fd = fs.openSync('${a}', 'w+')
+       fs.writeSync(fd, Buffer.from('hello'), 0, 5, 7)
+       fs.fsyncSync(fd)
+       fs.writeSync(fd, 'x')
+       fs.ftruncateSync(fd, 3)
+       fs.fdatasyncSync(fd)
+       fs.writeFileSync('${beside}', 'not this')
+       fs.renameSync('${a}', '${b}')
+       fs.unlinkSync('${b}')`,
+      env,
+    )
+    const operations = readTape(tape)
+    const [opened] = operations
+    const file = opened?.kind === 'open' ? opened.file : ''
+    expect(operations).toEqual([
+      { kind: 'open', file, path: a, made: true, emptied: true },
+      { kind: 'write', file, offset: 7, bytes: Buffer.from('hello') },
+      { kind: 'syncBegins', file },
+      { kind: 'syncEnds', file },
+      { kind: 'append', file, bytes: Buffer.from('x') },
+      { kind: 'truncate', file, length: 3 },
+      { kind: 'syncBegins', file },
+      { kind: 'syncEnds', file },
+      { kind: 'rename', from: a, to: b },
+      { kind: 'unlink', path: b },
+    ])
+  })
+
+  test('lets the Nth call fail, and as many as it is told, and counts them', () => {
+    const folder = temporaryFolder()
+    const { env, fault } = failingFolder(folder)
+    const name = join(folder, 'a')
+    const script = `const fd = fs.openSync('${name}', 'w+')
+      const said = []
+      for (let i = 0; i < 5; i++) {
+        try { fs.fsyncSync(fd); said.push('ok') } catch (error) { said.push(error.code) }
+        try { said.push(fs.writeSync(fd, Buffer.from('1234'), 0, 4, 0)) } catch (error) { said.push(error.code) }
+      }
+      console.log(said.join(' '))`
+    fault.order({ kinds: ['sync'], at: 2, times: 2 })
+    expect(node(script, env).trim()).toBe('ok 4 EIO 4 EIO 4 ok 4 ok 4')
+    expect([fault.seen, fault.failed]).toEqual([5, 2])
+    fault.order({ kinds: ['write'], at: 3, times: 2, error: 'ENOSPC', half: true })
+    // Node goes on with the other half at once.
+    expect(node(script, env).trim()).toBe('ok 4 ok 4 ok 2 ok 4 ok 4')
+    expect([fault.seen, fault.failed]).toEqual([6, 2])
+    fault.order({ kinds: ['open'], at: 1 })
+    expect(() => node(script, env)).toThrow('EIO')
+    fault.order({ kinds: ['sync', 'write'], at: 0 })
+    expect(node(script, env).trim()).toBe('ok 4 ok 4 ok 4 ok 4 ok 4')
+    expect([fault.seen, fault.failed]).toEqual([10, 0])
+    fault.lift()
+    node(script, env)
+    expect(fault.seen).toBe(10)
+    expect(readFileSync(name, 'utf8')).toBe('1234')
   })
 })
