@@ -111,7 +111,7 @@ export const stores = [
         to: "const wanted = ['wal', 1, busyTimeout, checkpointPages]",
       },
     ],
-    tests: ['test/store/sqlite-file.test.ts'],
+    tests: ['test/power/power.test.ts', 'test/store/sqlite-file.test.ts'],
   },
   {
     name: 'pragmas-not-read-back',
@@ -137,7 +137,7 @@ export const stores = [
         to: '',
       },
     ],
-    tests: ['test/store/sqlite-failures.test.ts'],
+    tests: ['test/store/sqlite-failures.test.ts', 'test/faults/disk-faults.test.ts'],
   },
   {
     name: 'one-bad-write-spoils-the-flush',

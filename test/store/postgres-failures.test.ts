@@ -102,6 +102,37 @@ describePostgres('PostgreSQL that fails', () => {
     expect(await desk.store.list({ order: 'oldest', limit: 9 })).toHaveLength(1)
   })
 
+  it('what a lost connection had sent, and what arrives only after a new one was made, changes nothing', async () => {
+    const address = await freshSchema()
+    const relay = await Relay.start(address)
+    const desk = new Desk(await openStore(relay.address))
+    await desk.join('w')
+    const saga = await desk.submit({ start: 'w' })
+    const schema = `"${schemaOf(address)}"`
+    const [old] = await query<{ s: string; epoch: number }>(
+      address,
+      `SELECT s, epoch FROM ${schema}.sessions`,
+    )
+    relay.cutAll()
+    await new Stubborn(desk).send({ type: 'renew', worker: 'w', lease: 60_000 })
+    await new Stubborn(desk).send({ type: 'claim', worker: 'w', limit: 0 })
+    await new Stubborn(desk).send(desk.appendOf(saga, [committedEntry()]))
+    const stored = await desk.find(saga)
+    const late = [old?.s, old?.epoch, [saga.n], [saga.token], [2], [1], '[{"type":"retry_requested"}]']
+    const append = await query(
+      address,
+      `SELECT ${schema}.append_1($1, $2, $3, $4, $5, $6, $7) AS landed`,
+      late,
+    )
+    expect(append).toEqual([{ landed: null }])
+    const nothing = Array(23).fill('NULL').join(', ')
+    await expect(
+      query(address, `SELECT ${schema}.flush_1($1, $2, NULL, $3, $4, $5, $6, $7, ${nothing})`, late),
+    ).rejects.toMatchObject({ code: 'BK001' })
+    expect(await desk.find(saga)).toEqual(stored)
+    expect(stored.chunks).toHaveLength(2)
+  })
+
   it('sessions that the server ends are made again', async () => {
     const address = await freshSchema()
     const desk = new Desk(await openStore(address))
