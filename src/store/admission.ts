@@ -198,6 +198,8 @@ export class Admission {
 
   /** What this waiting saga waits for, bad holders first, then holders, then those in front that reserve. `holders`: some of all. */
   obstacles(saga: Contender, holders: readonly number[]): Obstruction[] {
+    // What the last write has left of its budget is not what a reader may look at: with none, nothing would be in the way.
+    this.#budget = budgetOfCall
     const { keys, n } = saga
     const found =
       keys === null

@@ -89,7 +89,7 @@ async function report(
   const what = error instanceof Error ? error.message : String(error)
   const message = [
     `the random history of seed ${seed} breaks the contract: ${what}`,
-    `It fails with ${moves.length} of its ${all.length} moves, after worker 0 has joined and offers 0 and 1:`,
+    `It fails with ${moves.length} of its ${all.length} moves, after worker 0 has joined with definitions 0 and 1, and worker 1 with 1 and 2:`,
     movesText(moves),
     `Again: storeSuite(subject, { seed: ${seed}, histories: 1 })`,
   ].join('\n')

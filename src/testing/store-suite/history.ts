@@ -53,6 +53,7 @@ export class History {
 
   async play(moves: readonly Move[]): Promise<void> {
     await this.#join(0, [0, 1])
+    await this.#join(1, [1, 2])
     for (const move of moves) {
       await this.#make(move)
       same(this.#model.overlaps(), [], 'two sagas that share a key hold at the same time')

@@ -9,7 +9,7 @@ export const definitions = 3
 export const workers = 2
 const keys = ['p', 'q', 'r', 's']
 const shortest = 5
-const longest = 80
+const longest = 120
 
 /** What can happen to one saga. */
 export type Change = 'end' | 'cancel' | 'stick' | 'park' | 'late' | 'rebind'
@@ -29,12 +29,12 @@ export type Move =
 
 /** How often each kind of move comes, of all. */
 const weights: Readonly<Record<Move['do'], number>> = {
-  submit: 10,
+  submit: 12,
   end: 6,
   claim: 5,
-  stick: 4,
-  settle: 3,
-  join: 2,
+  stick: 5,
+  settle: 4,
+  join: 4,
   leave: 1,
   cancel: 0.5,
   park: 0.5,
@@ -71,17 +71,26 @@ class Dice {
   }
 }
 
-export function drawMoves(seed: number): Move[] {
-  const dice = new Dice(seed)
-  return Array.from({ length: shortest + dice.below(longest - shortest + 1) }, () => drawMove(dice))
+/**
+ * What the sagas of one history want. In half of the histories all have keys: one without keys overlaps with nothing, so that
+ * whatever takes three sagas side by side is found far less often where there are any.
+ */
+interface Manner {
+  readonly keys: readonly string[]
+  readonly isKeyed: boolean
 }
 
-function drawMove(dice: Dice): Move {
+export function drawMoves(seed: number): Move[] {
+  const dice = new Dice(seed)
+  const manner = { keys: keys.slice(0, 2 + dice.below(keys.length - 1)), isKeyed: dice.below(2) === 0 }
+  return Array.from({ length: shortest + dice.below(longest - shortest + 1) }, () => drawMove(dice, manner))
+}
+
+function drawMove(dice: Dice, { keys, isKeyed }: Manner): Move {
   const kind = dice.kind()
   switch (kind) {
     case 'submit': {
-      // One in seven has no keys: more of them, and nothing else would ever overlap.
-      const wanted = dice.below(7) === 0 ? null : dice.some(keys, 3)
+      const wanted = !isKeyed && dice.below(7) === 0 ? null : dice.some(keys, 2)
       return { do: kind, definition: dice.below(definitions), keys: wanted, start: dice.below(2) === 0 }
     }
     case 'join': {
