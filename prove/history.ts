@@ -85,6 +85,7 @@ class History {
   readonly #wrong: string[] = []
   readonly #counts: Record<string, number> = {}
   readonly #outage = { until: 0 }
+  readonly #slow = { count: 0 }
   readonly #scene: StoreScene
   #clients: Client[] = []
   #raw: Store | undefined
@@ -133,8 +134,9 @@ class History {
       latency: this.#setting.latency,
       poll: this.#setting.poll,
       hasSkew: this.#setting.hasSkew,
-      outlives: this.#setting.outlives && !this.#isFile,
+      outlives: this.#setting.outlives && !this.#hasLocks,
       outage: this.#outage,
+      slow: this.#slow,
       saw: (pid, writes, results) => this.#observer.saw(pid, writes, results),
       kill,
       hint: (machine) => this.#hint(machine),
@@ -338,6 +340,7 @@ class History {
       this.#addStray(this.#code.strayed)
       const quiet =
         this.#world.underWay === 0 &&
+        this.#slow.count === 0 &&
         this.#clients.every(({ isStored }) => isStored) &&
         [...this.#observer.byNumber.values()].every(({ isEnded }) => isEnded)
       if (!quiet) quietSince = 0

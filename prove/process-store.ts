@@ -23,6 +23,8 @@ export interface StoreScene {
   readonly hasSkew: boolean
   /** What a process has sent is applied even if it dies meanwhile. */
   readonly outlives: boolean
+  /** Calls that take long, and are still under way. */
+  readonly slow: { count: number }
   /** The store does not answer before then. */
   readonly outage: { until: number }
   saw(pid: number, writes: readonly Write[], results: readonly Result[]): void
@@ -94,7 +96,7 @@ export class ProcessStore implements Store {
     }
     const slow = this.#at('slow-write')
     const isRenewal = writes.length === 1 && writes[0]?.type === 'renew'
-    return this.#travel(this.#delay(slow), () => this.#arrived(writes), this.#at('slow-answer'), !isRenewal)
+    return this.#travel(slow, () => this.#arrived(writes), this.#at('slow-answer'), !isRenewal)
   }
 
   /** It has reached the store. */
@@ -140,7 +142,7 @@ export class ProcessStore implements Store {
     const slow = this.#at('slow-read')
     const { outage, timeline } = this.#scene
     return this.#travel(
-      this.#delay(undefined),
+      undefined,
       () => (fails || outage.until > timeline.now ? Promise.reject(new Error('the read failed')) : ask()),
       slow,
       false,
@@ -149,31 +151,36 @@ export class ProcessStore implements Store {
 
   /** There, and back. */
   #travel<T>(
-    there: number,
+    there: Fault | undefined,
     act: () => Promise<T>,
-    slowBack: Fault | undefined,
+    back: Fault | undefined,
     inOrder: boolean,
   ): Promise<T> {
-    const { timeline, outlives } = this.#scene
+    const { timeline, outlives, slow } = this.#scene
     const machine = this.#machine
-    const back = slowBack
-      ? this.#long(slowBack)
-      : this.#scene.latency > 0
-        ? machine.random() * this.#scene.latency
-        : 0
+    const [out, home] = [this.#delay(there), this.#delay(back)]
+    const isSlow = there !== undefined || back !== undefined
+    if (isSlow) slow.count++
     return new Promise((resolve, reject) => {
+      const end = (): void => {
+        if (isSlow) slow.count--
+      }
       const answer = (give: () => void): void => {
-        if (back === 0) machine.deliver(give)
-        else timeline.in(back, () => machine.deliver(give))
+        const arrive = (): void => {
+          end()
+          machine.deliver(give)
+        }
+        if (home === 0) arrive()
+        else timeline.in(home, arrive)
       }
       const arrive = (): void => {
-        if (machine.isDead && !outlives) return
+        if (machine.isDead && !outlives) return end()
         act().then(
           (value) => answer(() => resolve(value)),
           (error: unknown) => answer(() => reject(error as Error)),
         )
       }
-      const at = inOrder ? Math.max(timeline.now + there, this.#lastArrival) : timeline.now + there
+      const at = inOrder ? Math.max(timeline.now + out, this.#lastArrival) : timeline.now + out
       if (inOrder) this.#lastArrival = at
       if (at <= timeline.now) arrive()
       else timeline.in(at - timeline.now, arrive)

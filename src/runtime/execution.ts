@@ -183,9 +183,9 @@ export class Execution implements Subject {
   /** Adds to `entries`. */
   #advance(entries: Entry[] = []): void {
     if (this.#busy || this.#gone) return
+    this.#wake?.cancel()
     if (this.#releasing) return this.#letGo()
     if (this.#stale) return this.#reload()
-    this.#wake?.cancel()
     const now = this.#host.clock.now()
     this.#settleAll(entries, now)
     const next = this.#decide(entries, now)

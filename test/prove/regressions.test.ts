@@ -146,3 +146,27 @@ test('a fact that was judged before the chunk in front of it was overwritten hid
   expect([view?.steps[1]?.commit, view?.stuck]).toEqual(['open', true])
   await clock.until(Promise.all([worker.close({ drain: 0 }), desk.close()]))
 })
+
+test('a saga that is read again while it waits for its deadline leaves no timer for that behind', async () => {
+  const clock = new FakeClock()
+  const memory = memoryStore({ now: clock.now })
+  let fails = false
+  const store = wrapStore(memory, {
+    find: (ref) => (fails ? Promise.reject(new Error('the read failed')) : memory.find(ref)),
+  })
+  const trip = saga('trip', { deadline: '30d' }).step('a', {
+    commit: () => new Promise<never>(() => {}),
+    rollback: () => {},
+  })
+  const worker = await clock.until(Orchestrator.open(store, { sagas: [trip], clock, log: false }))
+  const desk = await clock.until(Orchestrator.open(memory, { work: false, clock, log: false }))
+  await clock.until(worker.submit(trip, undefined, { id: 'x' }))
+  await clock.advance(100)
+  fails = true
+  await clock.until(desk.retryNow('x'))
+  await clock.advance(1_200)
+  fails = false
+  await clock.advance(1_000)
+  await clock.until(Promise.all([worker.close({ drain: 0 }), desk.close()]))
+  expect(clock.timers).toBe(0)
+})
