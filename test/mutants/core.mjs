@@ -73,8 +73,8 @@ export const core = [
     edits: [
       {
         file: settle,
-        from: "outcome: 'in_doubt',\n  cause: 'crash',",
-        to: "outcome: 'rejected',\n  cause: 'crash',",
+        from: "{ is: 'failed', outcome: 'in_doubt', cause: 'crash', error: crash, final: false }",
+        to: "{ is: 'failed', outcome: 'rejected', cause: 'crash', error: crash, final: false }",
       },
     ],
     tests: ['test/core/histories.test.ts', 'test/crash/crash.test.ts'],

@@ -300,7 +300,7 @@ export const runtime = [
     edits: [
       {
         file: execution,
-        from: "const stuck = (before.stuck || entries.some(({ type }) => type === 'failed')) && isStuck(state)",
+        from: 'const stuck = maybe && isStuck(state)',
         to: 'const stuck = false',
       },
     ],
