@@ -12,7 +12,8 @@
  */
 import { openSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { Orchestrator } from 'backstep'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Orchestrator, StoreError } from 'backstep'
 import { sqliteStore } from 'backstep/sqlite'
 import Sqlite from 'better-sqlite3'
 import { LedgerFile } from '../support/ledger-file.mjs'
@@ -27,7 +28,22 @@ const definition = powerSaga(book)
 const told = openSync(ledger, 'a')
 
 const tell = (line) => writeSync(told, `${JSON.stringify(line)}\n`)
-const open = (thread) => Orchestrator.open(sqliteStore(file, { thread }), { sagas: [definition], log: false })
+const open = (thread) => {
+  const store = sqliteStore(file, { thread })
+  return insist(() => Orchestrator.open(store, { sagas: [definition], log: false }))
+}
+
+/** Where the disk fails, too: whoever is refused tries again. */
+async function insist(action) {
+  for (let left = 50; ; left--) {
+    try {
+      return await action()
+    } catch (error) {
+      if (!(error instanceof StoreError) || left === 0) throw error
+      await sleep(10)
+    }
+  }
+}
 
 async function follow(handle) {
   const { status } = await handle.outcome()
@@ -45,7 +61,7 @@ async function run(orchestrator, i) {
     // Some rows need pages of their own.
     bulk: i % 6 === 2 ? 'x'.repeat(bulk) : '',
   }
-  const handle = await orchestrator.submit(definition, input, { id })
+  const handle = await insist(() => orchestrator.submit(definition, input, { id }))
   tell({ acknowledged: id })
   if (i % 8 === 5) await cancel(orchestrator, id)
   await follow(handle)
@@ -53,7 +69,7 @@ async function run(orchestrator, i) {
 
 async function cancel(orchestrator, id) {
   try {
-    await orchestrator.cancel(id, 'changed my mind')
+    await insist(() => orchestrator.cancel(id, 'changed my mind'))
     tell({ cancelled: id })
   } catch (error) {
     if (error.code !== 'ENDED') throw error
@@ -80,7 +96,7 @@ if (life === 1) {
   raw.close()
   writeFileSync(before, JSON.stringify(rows))
   tell({ pruning: true })
-  await first.prune({ olderThan: 0, limit: Math.floor(sagas / 2) })
+  await insist(() => first.prune({ olderThan: 0, limit: Math.floor(sagas / 2) }))
   await first.close()
   const second = await open(false)
   for (const i of numbers.slice(0, 4)) await run(second, sagas + i)

@@ -46,7 +46,7 @@ export interface Report {
 
 /** Moments at which most is at stake: somebody was just told something, or at the seams of what makes things durable. */
 function seams(tape: readonly Operation[]): number[] {
-  const isSeam = new Set(['syncBegins', 'syncEnds', 'truncate', 'unlink', 'rename', 'open'])
+  const isSeam = new Set(['syncBegins', 'syncEnds', 'syncFails', 'truncate', 'unlink', 'rename', 'open'])
   return tape.flatMap(({ kind }, i) => (kind === 'append' ? [i + 1] : isSeam.has(kind) ? [i, i + 1] : []))
 }
 
@@ -73,8 +73,8 @@ const scratch = (): string =>
   existsSync('/dev/shm') ? mkdtempSync('/dev/shm/backstep-power-') : temporaryFolder()
 
 /** Of what is not durable, all that did not make it. */
-const losses = ({ lostWrites, tornSectors, lostTruncations }: Damage): number =>
-  lostWrites + tornSectors + lostTruncations
+const losses = ({ lostWrites, tornSectors, lostTruncations, lostGhosts }: Damage): number =>
+  lostWrites + tornSectors + lostTruncations + lostGhosts
 
 /** One pass over a tape. */
 class Pass {
@@ -168,7 +168,8 @@ export function describeReport(name: string, report: Report): string {
   return (
     `${name}: ${images} images of ${moments} moments, ${damaged} of them damaged ` +
     `(${damage.lostWrites} writes lost, ${damage.tornWrites} torn in ${damage.tornSectors} sectors, ` +
-    `${damage.lostTruncations} truncations and ${damage.lostNames} names lost); looked for ${atRisk} acknowledged sagas in ` +
+    `${damage.lostTruncations} truncations, ${damage.lostNames} names, ` +
+    `${damage.lostGhosts} sectors of failed syncs lost); looked for ${atRisk} acknowledged sagas in ` +
     `those, ${answers} answered ends and ${calls} calls in all; ${resumed} images resumed with ${unfinished} unfinished sagas. ` +
     `${report.lost.length} lost, ${report.corrupt.length} corrupt, ${report.wrong.length} wrong`
   )

@@ -82,6 +82,24 @@ describe('a disk without power', () => {
     expect([...contents(two)].sort()).toEqual(['12d', '1ld', 'o2d', 'old'])
   })
 
+  test('what a failed sync was to make durable no later sync does, unless it is written again', () => {
+    const fails: Operation = { kind: 'syncFails', file: '1' }
+    const failed = played(...durable, write(0, 'new'), fails, ...sync('1'))
+    expect([...contents(failed)].sort()).toEqual(['new', 'old'])
+    const again = played(...durable, write(0, 'new'), fails, write(0, 'new'), ...sync('1'))
+    expect([...contents(again)]).toEqual(['new'])
+    const beside = played(...durable, write(0, 'ne'), fails, write(2, 'w'), ...sync('1'))
+    expect([...contents(beside)]).toEqual(['new'])
+    const cut = played(
+      ...durable,
+      write(3, 'more'),
+      fails,
+      { kind: 'truncate', file: '1', length: 3 },
+      ...sync('1'),
+    )
+    expect([...contents(cut)].sort()).toEqual(['old'])
+  })
+
   test('a truncation is lost, or not', () => {
     const disk = played(...durable, { kind: 'truncate', file: '1', length: 1 })
     expect([...contents(disk)].sort()).toEqual(['o', 'old'])

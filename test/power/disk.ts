@@ -10,11 +10,14 @@
  * - Names (created, removed, renamed) are durable once an fsync of the folder has ended that began later; that of a file alone does
  *   not suffice, as POSIX has it, though on ext4 and XFS it mostly would. Of what came later a prefix is there (both of these write
  *   metadata in order), or each name by itself is as it was at any time since.
+ * - After an fsync that failed, what it was to make durable is there or not, sector by sector, and no later fsync changes that, though every
+ *   reader of the running system still sees it: the kernel takes it for clean. It is durable again where it was written again.
  * - Memory-mapped files do not survive: -shm is missing, or junk.
  *
  * Where it comes from: SQLite's own crash tests keep unsynced writes in a list and drop, keep or damage each of them
  * (sqlite.org/testing.html, 4.2; sqlite.org/atomiccommit.html, 2, for what it assumes of hardware). That names and lengths need a
- * model of their own, and that file systems differ in it, is from Pillai et al., "All File Systems Are Not Created Equal" (OSDI 2014).
+ * model of their own, and that file systems differ in it, is from Pillai et al., "All File Systems Are Not Created Equal" (OSDI 2014); what a failed fsync leaves behind from
+ * Rebello et al., "Can Applications Recover from fsync Failures?" (USENIX ATC 2020).
  */
 import type { Operation } from './tape.js'
 
@@ -30,6 +33,8 @@ export interface Damage {
   tornSectors: number
   lostTruncations: number
   lostNames: number
+  /** Sectors that a failed fsync was to make durable. */
+  lostGhosts: number
 }
 
 export const noDamage = (): Damage => ({
@@ -38,13 +43,14 @@ export const noDamage = (): Damage => ({
   tornSectors: 0,
   lostTruncations: 0,
   lostNames: 0,
+  lostGhosts: 0,
 })
 
 /** What becomes of the changes that are not durable. */
 export interface Fate {
   /** Of a write, which is the `index`th of `count` in its file. */
   write(index: number, count: number): 'kept' | 'lost' | 'torn'
-  /** Of one sector of a torn write: it is there. */
+  /** Of one sector of a torn write, or of one whose sync failed: it is there. */
   sector(): boolean
   /** A missing write has made its file longer, and there is this instead. */
   growth(): 'none' | 'zeros' | 'junk'
@@ -101,14 +107,43 @@ class Content {
 class File {
   readonly durable = new Content()
   changes: Change[] = []
+  /** Sectors that a sync has failed to make durable, by their numbers. */
+  readonly #ghosts = new Map<number, { readonly offset: number; readonly bytes: Buffer }[]>()
 
   syncedTo(serial: number): void {
-    for (const change of this.changes) if (change.serial <= serial) this.durable.apply(change)
+    for (const change of this.changes) if (change.serial <= serial) this.#makeDurable(change)
     this.changes = this.changes.filter((change) => change.serial > serial)
+  }
+
+  syncFailed(): void {
+    for (const change of this.changes) {
+      if ('length' in change) continue
+      for (const piece of sectorsOf(change.offset, change.bytes)) {
+        const number = Math.floor(piece.offset / sector)
+        this.#ghosts.set(number, [...(this.#ghosts.get(number) ?? []), piece])
+      }
+    }
+    this.changes = this.changes.filter((change) => 'length' in change)
+  }
+
+  /** A sector goes to the disk as a whole: with what was written before to other bytes of it. */
+  #makeDurable(change: Change): void {
+    const from = 'length' in change ? change.length : change.offset
+    const to = 'length' in change ? Number.POSITIVE_INFINITY : change.offset + change.bytes.length
+    for (const [number, pieces] of this.#ghosts) {
+      if ((number + 1) * sector <= from || number * sector >= to) continue
+      if ('bytes' in change) for (const { offset, bytes } of pieces) this.durable.write(offset, bytes)
+      this.#ghosts.delete(number)
+    }
+    this.durable.apply(change)
   }
 
   found(fate: Fate, damage: Damage): Buffer {
     const content = new Content(this.durable)
+    for (const pieces of this.#ghosts.values()) {
+      if (!fate.sector()) damage.lostGhosts++
+      else for (const { offset, bytes } of pieces) content.write(offset, bytes)
+    }
     this.changes.forEach((change, index) => {
       if ('length' in change) {
         if (fate.truncation()) content.truncate(change.length)
@@ -132,12 +167,20 @@ function lose(content: Content, end: number, fate: Fate, damage: Damage): void {
 
 function tear(content: Content, offset: number, bytes: Buffer, fate: Fate, damage: Damage): void {
   damage.tornWrites++
+  for (const piece of sectorsOf(offset, bytes)) {
+    if (fate.sector()) content.write(piece.offset, piece.bytes)
+    else damage.tornSectors++
+  }
+}
+
+function sectorsOf(offset: number, bytes: Buffer): { readonly offset: number; readonly bytes: Buffer }[] {
+  const pieces: { offset: number; bytes: Buffer }[] = []
   for (let from = offset; from < offset + bytes.length; ) {
     const to = Math.min(offset + bytes.length, (Math.floor(from / sector) + 1) * sector)
-    if (fate.sector()) content.write(from, bytes.subarray(from - offset, to - offset))
-    else damage.tornSectors++
+    pieces.push({ offset: from, bytes: bytes.subarray(from - offset, to - offset) })
     from = to
   }
+  return pieces
 }
 
 /** What a name stood for since then; undefined: nothing. */
@@ -178,6 +221,8 @@ export class Disk {
         return
       case 'syncEnds':
         return this.#synced(operation.file)
+      case 'syncFails':
+        return this.#syncFailed(operation.file)
       case 'unlink':
         this.#namings.push({ serial, path: operation.path, file: undefined })
         return
@@ -196,14 +241,6 @@ export class Disk {
     for (const [path, file] of this.#foundNames(fate, damage))
       if (file && !path.endsWith('-shm')) found.set(path, file.found(fate, damage))
     return found
-  }
-
-  /** Changes of contents that are not durable. */
-  get pending(): number {
-    return [...this.#names.values(), ...this.#namings.map(({ file }) => file)].reduce(
-      (sum, file) => sum + (file?.changes.length ?? 0),
-      0,
-    )
   }
 
   #opened({ file, path, made, emptied }: Operation & { kind: 'open' }): void {
@@ -228,6 +265,11 @@ export class Disk {
     const opened = this.#open.get(file)
     if (!opened || opened === 'folder') throw new Error(`${file} is no open file`)
     opened.changes.push(change)
+  }
+
+  #syncFailed(file: string): void {
+    const opened = this.#open.get(file)
+    if (opened && opened !== 'folder') opened.syncFailed()
   }
 
   #synced(file: string): void {

@@ -28,7 +28,7 @@ export function fateOf(how: How, random: Random): Fate {
   const isExtreme = how === 'nothing' || how === 'everything'
   return {
     write: writes[how],
-    sector: () => random.chance(0.5),
+    sector: () => (isExtreme ? how === 'everything' : random.chance(0.5)),
     growth: () => (isExtreme ? 'none' : growth),
     truncation: () => (isExtreme ? how === 'everything' : random.chance(0.5)),
     names: (count) => (isExtreme ? (how === 'everything' ? count - 1 : 0) : random.below(count)),

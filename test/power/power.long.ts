@@ -37,6 +37,20 @@ describeShim('power cuts, all of them', () => {
     expect(report.damaged).toBeGreaterThan(75)
   })
 
+  test.each([7, 13, 31])(
+    'scenarios 24 and 25: every %dth fsync fails, and then the power goes',
+    async (syncFails) => {
+      const recording = await record({ pragmas: often, sagas: 14, syncFails })
+      const failed = recording.tape.filter(({ kind }) => kind === 'syncFails').length
+      expect(failed).toBeGreaterThan(5)
+      const report = await cutPower(recording, { images: 200, seed: syncFails, resumed: 6 })
+      console.log(describeReport(`FULL, ${failed} failed syncs`, report))
+      expect(report).toMatchObject({ images: 200, hows: 5, resumed: 6, lost: [], corrupt: [], wrong: [] })
+      expect(report.damage.lostGhosts).toBeGreaterThan(20)
+      expect(report.atRisk).toBeGreaterThan(1_000)
+    },
+  )
+
   test('scenario 24: NORMAL loses what was promised, and corrupts nothing', async () => {
     const report = await cutPower(await record({ pragmas: `${often} synchronous=NORMAL` }), {
       images: 400,

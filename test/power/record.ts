@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { recordedFolder } from '../support/shim.js'
+import { failingFolder, recordedFolder } from '../support/shim.js'
 import { temporaryFolder } from '../support/stores.js'
 import { type RawChunk, type Reference, readChunks, referenceOf } from './examine.js'
 import { type Operation, readTape } from './tape.js'
@@ -25,6 +25,8 @@ export interface RunOptions {
   readonly sagas?: number
   /** Characters that some of the inputs and outputs have. Default: enough for pages of their own. */
   readonly bulk?: number
+  /** One sync in so many fails. Default: none. */
+  readonly syncFails?: number
 }
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
@@ -32,15 +34,23 @@ const path = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 /** A process that hangs is a failure of its own. */
 const patience = 25_000
 
-export async function record({ pragmas = '', sagas = 30, bulk = 9_000 }: RunOptions): Promise<Recording> {
+export async function record({
+  pragmas = '',
+  sagas = 30,
+  bulk = 9_000,
+  syncFails = 0,
+}: RunOptions): Promise<Recording> {
   const folder = join(temporaryFolder(), 'store')
   mkdirSync(folder)
   const before = join(temporaryFolder(), 'before.json')
-  const { env, tape } = recordedFolder(folder)
+  const { env: recorded, tape } = recordedFolder(folder)
+  const { env: failing, fault } = failingFolder(folder)
+  if (syncFails > 0) fault.order({ kinds: ['sync'], at: syncFails, every: syncFails })
+  const env = { ...recorded, ...failing, BACKSTEP_POWER_PRAGMAS: pragmas }
   for (const life of [1, 2]) {
     const config = JSON.stringify({ folder, life, sagas, before, bulk })
     const child = spawn(process.execPath, ['--import', path('pragmas.mjs'), path('child.mjs'), config], {
-      env: { ...env, BACKSTEP_POWER_PRAGMAS: pragmas },
+      env,
       stdio: ['ignore', 'ignore', 'pipe'],
       timeout: patience,
     })

@@ -2,7 +2,7 @@
  * The tape: what processes did to the files of one folder, in order, as the shim recorded it (see shim-files.c).
  *
  * Invariants
- * - Only what succeeded is on it, with exactly the bytes that were written.
+ * - Only what succeeded is on it, with exactly the bytes that were written; but for syncs that failed.
  * - The processes write to a ledger in the same folder whatever they were told or did: so the tape says, too, what was
  *   known by then.
  */
@@ -16,7 +16,7 @@ export type Operation =
       readonly made: boolean
       readonly emptied: boolean
     }
-  | { readonly kind: 'close' | 'syncBegins' | 'syncEnds'; readonly file: string }
+  | { readonly kind: 'close' | 'syncBegins' | 'syncEnds' | 'syncFails'; readonly file: string }
   | { readonly kind: 'write'; readonly file: string; readonly offset: number; readonly bytes: Buffer }
   | { readonly kind: 'append'; readonly file: string; readonly bytes: Buffer }
   | { readonly kind: 'truncate'; readonly file: string; readonly length: number }
@@ -68,6 +68,8 @@ function operationOf(head: Buffer, bytes: Buffer): Operation {
       const [from = '', to = ''] = bytes.toString().split('\0')
       return { kind: 'rename', from, to }
     }
+    case 10:
+      return { kind: 'syncFails', file }
     default:
       throw new Error('no record of the shim')
   }

@@ -7,6 +7,8 @@ export interface FaultOrder {
   readonly times?: number
   /** Default `EIO`. */
   readonly error?: 'EIO' | 'ENOSPC'
+  /** And again after so many calls. Default: never. */
+  readonly every?: number
   /** The first of them writes half of what it was told to, instead. */
   readonly half?: boolean
 }

@@ -2,14 +2,14 @@
  * What the shim is told to let fail (see shim-files.c): a file that it has mapped, written by the test, or by the process that suffers.
  *
  * Invariant
- * - The layout is that of `struct fault`: eight bytes each for kinds, at, times, error, half, seen, failed.
+ * - The layout is that of `struct fault`: eight bytes each for kinds, at, times, error, half, every, seen, failed.
  */
 import { existsSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 
 const kindBits = { sync: 1, write: 2, read: 4, truncate: 8, open: 16, unlink: 32 }
-const fields = { kinds: 0, at: 8, times: 16, error: 24, half: 32, seen: 40, failed: 48 }
-const size = 56
+const fields = { kinds: 0, at: 8, times: 16, error: 24, half: 32, every: 40, seen: 48, failed: 56 }
+const size = 64
 
 export class FaultFile {
   path
@@ -21,12 +21,13 @@ export class FaultFile {
     this.#fd = openSync(path, 'r+')
   }
 
-  order({ kinds, at, times = 1, error = 'EIO', half = false }) {
+  order({ kinds, at, times = 1, error = 'EIO', half = false, every = 0 }) {
     this.lift()
     this.#set('at', at)
     this.#set('times', times)
     this.#set('error', constants.errno[error])
     this.#set('half', half ? 1 : 0)
+    this.#set('every', every)
     this.#set('seen', 0)
     this.#set('failed', 0)
     // Last: from here on it counts.

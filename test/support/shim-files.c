@@ -11,7 +11,7 @@
  * no part of what survives).
  *
  * The fault: BACKSTEP_SHIM_FAULT names a `struct fault`. Calls of the kinds that it asks for are counted, and from the `at`th on
- * `times` of them fail with `error`. With `half`, the first of them writes half of what it was told to, as a full disk does.
+ * `times` of them fail with `error`; again so after each `every` calls, unless that is 0. With `half`, the first of them writes half of what it was told to, as a full disk does.
  * A call that fails does nothing else.
  */
 #include "shim.h"
@@ -27,7 +27,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { OPEN = 1, CLOSE, WRITE, APPEND, TRUNCATE, SYNC_BEGINS, SYNC_ENDS, UNLINK, RENAME };
+enum { OPEN = 1, CLOSE, WRITE, APPEND, TRUNCATE, SYNC_BEGINS, SYNC_ENDS, UNLINK, RENAME, SYNC_FAILS };
 
 struct record {
   uint32_t kind;
@@ -48,6 +48,7 @@ struct fault {
   int64_t times;
   int64_t error;
   int64_t half;
+  int64_t every;
   /* What has happened: calls of these kinds, and those of them that failed. */
   int64_t seen;
   int64_t failed;
@@ -96,7 +97,9 @@ static void tell(uint32_t kind, int file, uint32_t flags, uint64_t offset, const
 static int fails(int64_t kind) {
   if (!fault || !(fault->kinds & kind)) return 0;
   int64_t turn = __sync_add_and_fetch(&fault->seen, 1) - fault->at;
-  if (fault->at == 0 || turn < 0 || turn >= fault->times) return 0;
+  if (fault->at == 0 || turn < 0) return 0;
+  if (fault->every > 0) turn %= fault->every;
+  if (turn >= fault->times) return 0;
   __sync_add_and_fetch(&fault->failed, 1);
   if (fault->half && turn == 0 && kind == ON_WRITE) return 2;
   errno = (int)fault->error;
@@ -204,7 +207,7 @@ TRUNCATES(ftruncate64, off64_t)
   int name(int file) {                                                                                                 \
     NEXT(name);                                                                                                        \
     if (!is_watched(file)) return next(file);                                                                          \
-    if (fails(ON_SYNC)) return -1;                                                                                     \
+    if (fails(ON_SYNC)) return tell(SYNC_FAILS, file, 0, 0, NULL, 0), -1;                                              \
     tell(SYNC_BEGINS, file, 0, 0, NULL, 0);                                                                            \
     int result = next(file);                                                                                           \
     if (result == 0) tell(SYNC_ENDS, file, 0, 0, NULL, 0);                                                             \
