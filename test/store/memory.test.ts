@@ -1,4 +1,4 @@
-/** The store's contract in memory, in real time and in time that is moved. */
+/** The store's contract in memory, in real time and in time that is moved; with it scenarios 16, 21, 22, 38, 39 and 40. */
 import type { Store } from '#dist/store/store.js'
 import { memoryStore } from '#dist/stores/memory/index.js'
 import { testStore } from './suite.js'

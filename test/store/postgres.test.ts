@@ -1,5 +1,5 @@
 /**
- * The store's contract on PostgreSQL. Many more random histories are in postgres.long.ts.
+ * The store's contract on PostgreSQL, with it scenarios 16, 21, 22, 38, 39 and 40. Many more random histories are in postgres.long.ts.
  */
 import { expect, it } from 'vitest'
 import { describePostgres } from '../support/postgres.js'

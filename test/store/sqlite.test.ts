@@ -1,4 +1,4 @@
-/** The store's contract on SQLite, in a thread of its own and inline. */
+/** The store's contract on SQLite, in a thread of its own and inline; with it scenarios 16, 21, 22, 38, 39 and 40. */
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
