@@ -27,9 +27,11 @@ export const arrows: Readonly<Record<string, readonly string[]>> = {
   // The one place where an address becomes a store.
   'runtime/address.ts': ['stores/memory', 'stores/sqlite', 'stores/postgres'],
   barrier: ['core'],
+  remote: ['index.ts', 'definition', 'core'],
+  http: ['index.ts', 'runtime', 'remote', 'definition', 'store', 'core'],
   testing: ['runtime', 'stores/memory', 'store', 'definition', 'core', 'index.ts'],
   simulation: faces,
-  cli: ['runtime', 'simulation', 'index.ts'],
+  cli: ['runtime', 'simulation', 'http', 'index.ts'],
   'index.ts': ['runtime', 'stores/memory', 'store', 'definition', 'core'],
 }
 
