@@ -118,8 +118,10 @@ export class CallJudge {
       if (other.position >= position) return
       const is = state.steps[i]?.commit.is
       if (is === 'skipped') return
-      if (is !== 'committed' || !this.#scene.serviceOf(mirror.id, other.name).stands)
-        complain('P3', `was made while ${other.name} before it is ${is}`)
+      const { stands, gave } = this.#scene.serviceOf(mirror.id, other.name)
+      if (is !== 'committed' || !stands) complain('P3', `was made while ${other.name} before it is ${is}`)
+      else if (!isEqual(told.outputs[other.name], state.steps[i]?.output) || !gave(told.outputs[other.name]))
+        complain('P3', `was told another output of ${other.name} than its service gave`)
     })
   }
 
@@ -136,6 +138,7 @@ export class CallJudge {
     if (isOpen && told.idempotencyKey !== key)
       complain('P4', `has the key ${told.idempotencyKey}, not ${key}`)
     if (!state.wayBack) complain('P3', 'was made before the decision to roll back')
+    if (!isEqual(told.output, step.output)) complain('P4', 'was told another output than is stored')
     const position = plan.steps[index]?.position ?? 0
     plan.steps.forEach((other, i) => {
       const now = state.steps[i]
@@ -150,3 +153,6 @@ export class CallJudge {
     })
   }
 }
+
+/** Outputs are JSON. */
+const isEqual = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)

@@ -5,6 +5,7 @@
  * - A client knows only what it was told. What it was told must be true at that moment, and stay so (P1, P2).
  */
 import { ClosedError, SagaConflictError, type SagaHandle } from 'backstep'
+import type { State } from '#dist/core/state.js'
 import type { Input } from './code.js'
 import { Dice } from './dice.js'
 import type { Faults } from './faults.js'
@@ -25,6 +26,8 @@ export interface ClientScene {
   readonly observer: Observer
   readonly places: readonly Place[]
   complain(promise: string, what: string): void
+  /** Whether the service of this step has ever given this. */
+  gave(sagaId: string, step: string, output: unknown): boolean
   /** The saga is stored, as somebody was told. */
   stored(saga: SagaPlan): void
 }
@@ -134,7 +137,10 @@ export class Client {
     handle.outcome().then(
       (outcome) => {
         trace.add(0, () => `the client of ${id} is told: ${outcome.status}`)
-        const status = observer.byId.get(id)?.state.status
+        const state = observer.byId.get(id)?.state
+        const status = state?.status
+        if (outcome.status === 'committed' && !outcome.pruned && state)
+          this.#judgeOutputs(outcome.outputs as Readonly<Record<string, unknown>>, state)
         // A commit may have landed late just now: what was answered stands all the same.
         if (status !== outcome.status && !(status === 'rolling_back' && outcome.status === 'rolled_back'))
           complain('P2', `a client was told that ${id} is ${outcome.status} while it is ${status}`)
@@ -144,6 +150,17 @@ export class Client {
         if (!(error instanceof ClosedError)) this.#failed(error)
       },
     )
+  }
+
+  #judgeOutputs(outputs: Readonly<Record<string, unknown>>, state: State): void {
+    const { complain, gave } = this.#scene
+    const { id } = this.saga
+    for (const [index, { name }] of state.plan.steps.entries()) {
+      const step = state.steps[index]
+      const isStored = JSON.stringify(outputs[name]) === JSON.stringify(step?.output)
+      if (!isStored || (step?.commit.is !== 'skipped' && !gave(id, name, outputs[name])))
+        complain('P2', `a client was told another output of ${id}.${name} than its service gave`)
+    }
   }
 
   #failed(error: unknown): void {

@@ -104,6 +104,7 @@ class History {
     this.#code = new Code(this.#setting.families, () => this.#world)
     const complain = (promise: string, what: string): void => this.complain(promise, what)
     this.#observer = new Observer({
+      concurrency: this.#setting.concurrency,
       now: () => this.#timeline.now,
       complain,
       planOf: (ref) => this.#code.planOf(ref),
@@ -230,6 +231,7 @@ class History {
       observer: this.#observer,
       places: this.#places,
       complain: (promise, what) => this.complain(promise, what),
+      gave: (id, step, output) => this.#world.serviceOf(id, step).gave(output),
       stored: (saga) => this.#people?.meet(saga),
     }
     this.#people = new People(scene)

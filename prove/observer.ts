@@ -29,6 +29,8 @@ export interface KnownWorker {
 }
 
 export interface Watched {
+  /** How many sagas a process is to run at once. */
+  readonly concurrency: number
   now(): number
   complain: Complain
   /** The plan of a definition that this history knows. */
@@ -209,6 +211,16 @@ export class Observer {
     if (result.sagas.length > write.limit)
       complain('store', `${result.sagas.length} sagas for a claim of ${write.limit}`)
     for (const claimed of result.sagas) this.#claimed(pid, write.worker, claimed)
+    this.#judgeBound(write.worker)
+  }
+
+  /** One that is about to leave gives its place away; if its last write does not land, it stays. */
+  #judgeBound(worker: string): void {
+    const { concurrency, complain } = this.#watched
+    let owned = 0
+    for (const { owner } of this.byNumber.values()) if (owner === worker) owned++
+    if (owned > 2 * concurrency)
+      complain('bound', `a process owns ${owned} sagas, and is to run ${concurrency}`)
   }
 
   #claimed(pid: number, name: string, { saga, token }: Claimed): void {

@@ -25,6 +25,8 @@ export class Service {
   readonly isBarrier: boolean
   readonly #fence: Fence
   readonly #undone = new Set<string>()
+  /** All that it, or somebody by hand, has ever given, as JSON. */
+  readonly #given = new Set<string | undefined>()
   #refuses = false
 
   constructor(isBarrier: boolean, fence: Fence) {
@@ -39,8 +41,11 @@ export class Service {
       throw new ServiceRefusal('this key is refused: it was rolled back, or said never to come')
     if (!this.stands || this.output === undefined) this.output = output
     this.stands = true
+    this.#given.add(JSON.stringify(this.output))
     return this.output
   }
+
+  readonly gave = (output: unknown): boolean => this.#given.has(JSON.stringify(output))
 
   rollback(key: string, token: number): void {
     this.#guard(token)
@@ -64,7 +69,10 @@ export class Service {
   /** Somebody has put it right by hand. */
   byHand(as: 'rolled_back' | 'committed', output: Json | undefined): void {
     this.stands = as === 'committed'
-    if (this.stands) this.output = output
+    if (this.stands) {
+      this.output = output
+      this.#given.add(JSON.stringify(output))
+    }
     if (as === 'rolled_back' && this.isBarrier) this.#refuses = true
   }
 
