@@ -7,7 +7,7 @@
  * - What a fresh connection reads is durable: it checkpoints first, since a process killed between write and fsync leaves
  *   commits in the WAL that only the page cache knows.
  */
-import { existsSync, statSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Database as Driver, Options, Statement } from 'better-sqlite3'
 import { StoreError } from '../../core/errors.js'
@@ -278,9 +278,21 @@ function migrate(db: Driver, path: string): void {
 
 function checkpoint(db: Driver, path: string, suspicious: boolean): void {
   const [result] = db.pragma(`wal_checkpoint(${suspicious ? 'TRUNCATE' : 'PASSIVE'})`) as { busy: number }[]
-  if (!suspicious || result?.busy === 0) return
+  if (result?.busy === 0) return
+  // Somebody else is at it, and perhaps stopped in the middle. Nothing of ours has failed: the log need only be synced.
+  if (!suspicious) return syncFile(`${realpathSync(path)}-wal`)
   throw new StoreError(`${path}: after a disk error it is not known yet what is durable`, {
     code: 'STORE_UNAVAILABLE',
     hint: 'other processes still read the file; this is tried again by itself',
   })
+}
+
+/** Closing it drops no lock of SQLite's: those are on the main file and the -shm. */
+function syncFile(path: string): void {
+  const file = openSync(path, 'r+')
+  try {
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
 }

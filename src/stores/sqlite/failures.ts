@@ -19,6 +19,8 @@ export function isBusy(error: unknown): boolean {
 
 /** The storage itself failed: what the connection remembers may differ from what is on the disk. */
 export function isStorageFailure(error: unknown): boolean {
+  // Ours, beside SQLite's: see connection.ts.
+  if (error instanceof Error && 'syscall' in error && error.syscall === 'fsync') return true
   return /^SQLITE_(IOERR|CORRUPT|NOTADB|CANTOPEN|PROTOCOL|NOMEM|INTERNAL)/.test(sqliteCode(error))
 }
 
