@@ -12,12 +12,16 @@ const ways: readonly Way[] = [
 ]
 
 describeShim('faults of the disk', () => {
-  test.each(ways)('scenario 25: $name', async (way) => {
-    const report = await runWay(way, (calls) =>
-      everyCall(calls).filter((n) => n % Math.ceil(calls / 8) === 1),
-    )
-    console.log(describeWay(way, report))
-    expect(report.wrong).toEqual([])
-    expect(report.hits).toBeGreaterThan(5)
-  })
+  test.each(ways)(
+    'scenario 25: $name',
+    async (way) => {
+      // Syncs are few, and most is at stake at them: all of those.
+      const step = (calls: number): number => (way.kinds.includes('sync') ? 1 : Math.ceil(calls / 8))
+      const report = await runWay(way, (calls) => everyCall(calls).filter((n) => n % step(calls) === 0))
+      console.log(describeWay(way, report))
+      expect(report.wrong).toEqual([])
+      expect(report.hits).toBeGreaterThan(5)
+    },
+    60_000,
+  )
 })

@@ -20,7 +20,7 @@ describeShim('power cuts', () => {
     expect(report.damage.lostNames).toBeGreaterThan(0)
     expect(report.atRisk).toBeGreaterThan(1_000)
     expect(report.unfinished).toBeGreaterThan(0)
-  })
+  }, 60_000)
 
   test('scenario 24: the harness sees what a weaker setting loses: NORMAL loses promises, OFF destroys files', async () => {
     const normal = await record({ pragmas: `${pragmas} synchronous=NORMAL`, sagas: 10 })
@@ -33,5 +33,5 @@ describeShim('power cuts', () => {
     console.log(describeReport('OFF', weakest))
     expect(weakest.corrupt.length).toBeGreaterThan(0)
     expect(weakest.lost.length).toBeGreaterThan(0)
-  })
+  }, 60_000)
 })
