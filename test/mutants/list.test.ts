@@ -6,7 +6,7 @@ import { broken, controls, mutants } from './list.mjs'
 
 const root = new URL('../../', import.meta.url)
 
-test('there are at least forty, each under a name of its own', () => {
+test('scenario 51: at least forty breaks of the engine, each under a name of its own', () => {
   expect(mutants.length).toBeGreaterThanOrEqual(40)
   expect(new Set(mutants.map(({ name }) => name)).size).toBe(mutants.length)
 })

@@ -27,7 +27,7 @@ async function run(names: readonly string[]): Promise<{ code: number; stdout: st
   )
 }
 
-test('a few of them, planted and killed', async () => {
+test('scenario 51: a few of them, planted and killed', async () => {
   expect(mutants.filter(({ name }) => few.includes(name))).toHaveLength(few.length)
   const { code, stdout, stderr } = await run(few)
   expect(stderr).toBe('')
