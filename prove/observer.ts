@@ -31,6 +31,7 @@ export interface KnownWorker {
 export interface Watched {
   /** How many sagas a process is to run at once. */
   readonly concurrency: number
+  lostAnswers(): number
   now(): number
   complain: Complain
   /** The plan of a definition that this history knows. */
@@ -214,13 +215,16 @@ export class Observer {
     this.#judgeBound(write.worker)
   }
 
-  /** One that is about to leave gives its place away; if its last write does not land, it stays. */
+  /**
+   * One that is about to leave gives its place away; if its last write does not land, it stays. And what a claim gave whose answer
+   * was lost comes on top of what the next one gives.
+   */
   #judgeBound(worker: string): void {
-    const { concurrency, complain } = this.#watched
+    const { complain } = this.#watched
+    const bound = 2 * this.#watched.concurrency + this.#watched.lostAnswers()
     let owned = 0
     for (const { owner } of this.byNumber.values()) if (owner === worker) owned++
-    if (owned > 2 * concurrency)
-      complain('bound', `a process owns ${owned} sagas, and is to run ${concurrency}`)
+    if (owned > bound) complain('bound', `a process owns ${owned} sagas, and should own ${bound} at most`)
   }
 
   #claimed(pid: number, name: string, { saga, token }: Claimed): void {
