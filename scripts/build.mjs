@@ -1,5 +1,5 @@
 /**
- * Builds a TypeScript project: `node scripts/build.mjs [tsconfig]`, by default tsconfig.json (src/ to dist/).
+ * Builds a TypeScript project: `node scripts/build.mjs [tsconfig]`, by default tsconfig.json (src/ to dist/), then the page.
  *
  * Invariants
  * - It prints nothing on stdout, so that the last line of `npm start -- --json` is the simulation's.
@@ -12,6 +12,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { createRequire } from 'node:module'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { buildPage } from './build-page.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const project = join(root, process.argv[2] ?? 'tsconfig.json')
@@ -44,7 +45,9 @@ const sources = filesUnder(source).filter((file) => file.endsWith('.ts'))
 const stems = new Set(sources.map((file) => file.slice(0, -'.ts'.length)))
 const stemOf = (file) => file.replace(/\.(js|d\.ts)(\.map)?$/, '')
 
-const built = filesUnder(output).filter((file) => stemOf(file) !== file)
+// The operator's page has a build of its own (build-page.mjs), which replaces its folder as a whole.
+const isPage = (file) => file.startsWith('dashboard')
+const built = filesUnder(output).filter((file) => stemOf(file) !== file && !isPage(file))
 for (const file of built) if (!stems.has(stemOf(file))) rmSync(join(output, file))
 
 const complete = sources.every((file) => existsSync(join(output, file.replace(/\.ts$/, '.js'))))
@@ -61,3 +64,5 @@ if (!complete || now !== last) {
   if (existsSync(command)) chmodSync(command, 0o755)
   writeFileSync(stampFile, now)
 }
+
+if (output === join(root, 'dist')) await buildPage()
