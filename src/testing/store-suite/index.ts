@@ -35,7 +35,7 @@ export interface StoreCase {
 
 /** Cases are quick; what is slow is a machine on which other tests run. */
 const timeout = 30_000
-const timeoutOfHistories = 300_000
+const timeoutOfHistories = 600_000
 /** So many histories must hold something of interest, whatever they are. */
 const manyHistories = 50
 
