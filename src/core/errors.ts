@@ -6,6 +6,7 @@
  * - `Rejected` and `InDoubt` are told by a brand, not by their class: a step may have loaded another copy of this package.
  */
 import type { RollbackReason } from './entry.js'
+import { read } from './hostile.js'
 
 export interface ErrorDetails {
   readonly code: string
@@ -108,12 +109,12 @@ export class SagaConflictError extends BackstepError {
   }
 }
 
-/** An operation that the saga's present state refuses. Codes `NOT_FOUND`, `ENDED`, `PRUNED`, `PAST_PIVOT`, `NOT_RESOLVABLE`, `NOT_REBINDABLE`. */
+/** An operation that the saga's present state refuses. Codes `NOT_FOUND`, `ENDED`, `PRUNED`, `PAST_PIVOT`, `NOT_RESOLVABLE`, `NOT_REBINDABLE`, `CHANGED`. */
 export class SagaStateError extends BackstepError {
   constructor(
     message: string,
     details: {
-      code: 'NOT_FOUND' | 'ENDED' | 'PRUNED' | 'PAST_PIVOT' | 'NOT_RESOLVABLE' | 'NOT_REBINDABLE'
+      code: 'NOT_FOUND' | 'ENDED' | 'PRUNED' | 'PAST_PIVOT' | 'NOT_RESOLVABLE' | 'NOT_REBINDABLE' | 'CHANGED'
       sagaId: string
       step?: string
       hint: string
@@ -163,12 +164,22 @@ const rejectedBrand = Symbol.for('backstep.rejected')
 const inDoubtBrand = Symbol.for('backstep.in_doubt')
 
 /**
- * Thrown by a commit: it had no effect, and it is not to be tried again.
+ * Thrown by a commit: it had no effect, and it is not to be tried again; or not before `retryAfter` ms, and then only if `retry` has
+ * an attempt left.
  *
  * @example throw new Rejected('no seats left')
+ * @example throw new Rejected('too many requests', { retryAfter: 5_000 })
  */
 export class Rejected extends Error {
   readonly [rejectedBrand] = true
+  /** ms. Absent: another attempt would end the same way. */
+  declare readonly retryAfter?: number
+
+  constructor(message?: string, options: ErrorOptions & { readonly retryAfter?: number } = {}) {
+    super(message, options)
+    if (options.retryAfter !== undefined) this.retryAfter = options.retryAfter
+  }
+
   override get name(): string {
     return 'Rejected'
   }
@@ -188,6 +199,12 @@ export class InDoubt extends Error {
 
 export const isRejected = (thrown: unknown): boolean => hasBrand(thrown, rejectedBrand)
 export const isInDoubt = (thrown: unknown): boolean => hasBrand(thrown, inDoubtBrand)
+
+/** When a Rejected may be tried again, in ms; undefined for all that does not say so. Never throws. */
+export function retryAfterOf(thrown: unknown): number | undefined {
+  const ms = isRejected(thrown) ? read(thrown as object, 'retryAfter') : undefined
+  return typeof ms === 'number' && ms >= 0 ? ms : undefined
+}
 
 /** Looking at a thrown value can throw (a revoked Proxy): then it has no brand. */
 function hasBrand(thrown: unknown, brand: symbol): boolean {

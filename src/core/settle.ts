@@ -9,7 +9,7 @@
  */
 import { backoff, later } from './backoff.js'
 import type { Direction, Entry, Failed, FailureCause, Json, RollbackReason, StoredError } from './entry.js'
-import type { StepPlan } from './plan.js'
+import type { Backoff, StepPlan } from './plan.js'
 import type { Failures, State, StepState } from './state.js'
 
 /** Which call it was. */
@@ -32,6 +32,8 @@ export type CallResult =
       readonly error: StoredError
       /** Another attempt would end the same way (`Rejected` thrown on purpose, an output that cannot be stored). */
       readonly final: boolean
+      /** ms: no attempt before, however short the backoff is. */
+      readonly retryAfter?: number
     }
   /** Given up by a process that closes down; neither the step's fault nor a crash. */
   | { readonly is: 'released' }
@@ -169,7 +171,8 @@ function failedCommit(
   const final = whyFinal(state, policy, counts, result, forever)
   // A crash waits from the attempt's start: the time that the process was down counts.
   const from = result.cause === 'crash' && step.commit.is === 'open' ? step.commit.since : at
-  const nextAt = final === undefined ? later(from, backoff(policy.retry, counts.failures, random)) : undefined
+  const wait = waitOf(policy.retry, counts, result, random)
+  const nextAt = final === undefined ? later(from, wait) : undefined
   return {
     type: 'failed',
     ...describeFailure(policy.name, attempt, result, counts, 1),
@@ -224,7 +227,7 @@ function settleRollback(
   const counts = count(step.undoFailures, failure, at)
   const from = failure.cause === 'crash' ? step.undo.since : at
   const wait =
-    result.is === 'pending' ? result.checkAfter : backoff(policy.rollbackRetry, counts.failures, random)
+    result.is === 'pending' ? result.checkAfter : waitOf(policy.rollbackRetry, counts, failure, random)
   return [
     {
       type: 'failed',
@@ -244,6 +247,9 @@ const stillUndoing: Failure = {
   error: { name: 'Pending', message: 'the rollback is still going on', code: 'PENDING' },
   final: false,
 }
+
+const waitOf = (policy: Backoff, counts: Counts, { retryAfter = 0 }: Failure, random: number): number =>
+  Math.max(retryAfter, backoff(policy, counts.failures, random))
 
 type Counts = Pick<Failed, 'failures' | 'used' | 'crashes' | 'since'> & { readonly first: StoredError }
 

@@ -3,13 +3,14 @@
  *
  * Invariants
  * - A commit that throws says that it had no effect, unless its answer was lost, its signal had been aborted, it threw InDoubt,
- *   or its errors cannot be trusted (`throws: 'in_doubt'`). `Rejected` is always a rejection, but for one thrown after the abort.
+ *   or its errors cannot be trusted (`throws: 'in_doubt'`). `Rejected` is always a rejection, but for one thrown after the abort,
+ *   and final unless it says when to try again.
  * - An output that cannot be stored means that the effect happened: in doubt, and no other attempt would end better.
  */
 import { answerLost } from '../core/connection-errors.js'
 import { describe } from '../core/described-error.js'
 import type { StoredError } from '../core/entry.js'
-import { isInDoubt, isRejected } from '../core/errors.js'
+import { isInDoubt, isRejected, retryAfterOf } from '../core/errors.js'
 import { storable } from '../core/json.js'
 import type { StepPlan } from '../core/plan.js'
 import type { CallResult, VerifyAnswer } from '../core/settle.js'
@@ -39,7 +40,11 @@ function judgeThrown(heard: Heard & { is: 'threw' }, policy: StepPlan): CallResu
   const { thrown, overrun } = heard
   if (overrun) return inDoubt(overrun, overrunError(overrun, policy, 'commit', thrown))
   if (isRejected(thrown)) {
-    return { is: 'failed', outcome: 'rejected', cause: 'thrown', error: describe(thrown), final: true }
+    const retryAfter = retryAfterOf(thrown)
+    const error = describe(thrown)
+    return retryAfter === undefined
+      ? { is: 'failed', outcome: 'rejected', cause: 'thrown', error, final: true }
+      : { is: 'failed', outcome: 'rejected', cause: 'thrown', error, final: false, retryAfter }
   }
   const doubtful = isInDoubt(thrown) || policy.throws === 'in_doubt' || answerLost(thrown)
   return {
@@ -57,7 +62,9 @@ export function judgeRollback(heard: Heard, policy: StepPlan): CallResult {
   if (heard.is === 'threw') {
     const { thrown, overrun } = heard
     if (overrun) return inDoubt(overrun, overrunError(overrun, policy, 'rollback', thrown))
-    return inDoubt('thrown', describe(thrown))
+    const retryAfter = retryAfterOf(thrown)
+    const failed = inDoubt('thrown', describe(thrown))
+    return retryAfter === undefined ? failed : { ...failed, retryAfter }
   }
   if (isPending(heard.value)) return { is: 'pending', checkAfter: heard.value.checkAfter }
   return { is: 'returned', output: undefined, overdue: false }
@@ -84,7 +91,7 @@ const unreadable = (message: string): VerifyAnswer => ({
   error: { name: 'VerifyError', message, code: 'BAD_VERDICT' },
 })
 
-const inDoubt = (cause: Overrun | 'thrown', error: StoredError): CallResult => ({
+const inDoubt = (cause: Overrun | 'thrown', error: StoredError): CallResult & { readonly is: 'failed' } => ({
   is: 'failed',
   outcome: 'in_doubt',
   cause,

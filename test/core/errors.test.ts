@@ -11,6 +11,7 @@ import {
   isInDoubt,
   isRejected,
   Rejected,
+  retryAfterOf,
   SagaConflictError,
   SagaRolledBackError,
   SagaStateError,
@@ -135,6 +136,14 @@ describe('what users throw', () => {
   test('has its name, its message and its cause', () => {
     expect(new Rejected('no', { cause })).toMatchObject({ name: 'Rejected', message: 'no', cause })
     expect(new InDoubt('perhaps', { cause })).toMatchObject({ name: 'InDoubt', message: 'perhaps', cause })
+  })
+
+  test('a Rejected may say when to try again; nothing else can', () => {
+    expect(retryAfterOf(new Rejected('busy', { retryAfter: 5_000 }))).toBe(5_000)
+    expect(new Rejected('no')).not.toHaveProperty('retryAfter')
+    const others = [new Rejected('no'), { retryAfter: 5 }, undefined, new InDoubt('perhaps')]
+    for (const wrong of [-1, Number.NaN, '5' as never]) others.push(new Rejected('no', { retryAfter: wrong }))
+    expect(others.map(retryAfterOf)).toEqual(others.map(() => undefined))
   })
 
   test('cannot hurt by being looked at', () => {

@@ -103,6 +103,25 @@ describe('the failures of a step', () => {
   })
 })
 
+describe('an attempt that says when to try again', () => {
+  const waitAfter = (retryAfter: number | undefined, direction: 'commit' | 'rollback'): number => {
+    const { state } = tell(
+      planOf('a > b', { b: { attempts: 3 } }),
+      direction === 'commit' ? ['a commits'] : ['a commits', 'b is rejected for good'],
+    )
+    const [attempt] = openAttempts(state)
+    const busy = { ...failure('Busy'), ...(retryAfter === undefined ? {} : { retryAfter }) } as CallResult
+    const [entry] = attempt ? settle(state, attempt, busy, 1_000, 0) : []
+    return entry?.type === 'failed' ? (entry.nextAt ?? Number.NaN) - 1_000 : Number.NaN
+  }
+
+  test.each(['commit', 'rollback'] as const)('a %s: waits so long, and never less than its backoff', (of) => {
+    expect(waitAfter(undefined, of)).toBe(10)
+    expect(waitAfter(5, of)).toBe(10)
+    expect(waitAfter(5_000, of)).toBe(5_000)
+  })
+})
+
 describe('what the state does not wait for yields no entry', () => {
   const committing = () => tell(planOf('a > b'), ['a commits']).state
 

@@ -1,7 +1,7 @@
 /**
  * Waiting and trying again: for ever where it must be, at the right time, and in little space.
  */
-import { BadInputError, DefinitionError, type Duration, pending, saga } from 'backstep'
+import { BadInputError, DefinitionError, type Duration, pending, Rejected, saga } from 'backstep'
 import { describe, expect, test } from 'vitest'
 import { backoff, settle } from '#dist/core/index.js'
 import { systemClock } from '#dist/runtime/clock.js'
@@ -245,4 +245,33 @@ test('scenario 5: the millionth failure of a rollback has a time for the next at
     expect(nextAt - 1_000).toBeGreaterThanOrEqual(100)
     expect(nextAt - 1_000).toBeLessThanOrEqual(60_000)
   }
+})
+
+describe('a commit that is rejected until later', () => {
+  /** The times of its calls, and how it ends. */
+  const busy = async (calls: number, attempts: number) => {
+    const clock = new FakeClock()
+    const times: number[] = []
+    const definition = saga('busy').step('book', {
+      commit: () => {
+        times.push(clock.now())
+        if (times.length < calls) throw new Rejected('too many requests', { retryAfter: 5_000 })
+      },
+      rollback: () => {},
+      retry: { attempts },
+    })
+    const { orchestrator } = await stage({ clock, sagas: [definition] })
+    const handle = await clock.until(orchestrator.submit(definition, undefined))
+    const { status } = await clock.until(handle.outcome())
+    return { status, waits: times.map((time) => time - (times[0] ?? 0)) }
+  }
+
+  test('is called again no sooner than it said', async () => {
+    expect(await busy(3, 3)).toEqual({ status: 'committed', waits: [0, 5_000, 10_000] })
+  })
+
+  test('but only as often as retry allows, and then there is nothing to roll back', async () => {
+    expect(await busy(3, 2)).toEqual({ status: 'rolled_back', waits: [0, 5_000] })
+    expect(await busy(2, 1)).toEqual({ status: 'rolled_back', waits: [0] })
+  })
 })
