@@ -16,12 +16,10 @@ import { silent } from '../runtime/log.js'
 import { checkNames, isDefinition } from '../runtime/options.js'
 import { freshWorld, type Resettable, said } from './world.js'
 
-type When = boolean
-
 /** A step as it is written, or as a member of a parallel group. */
 export type CheckableStep<Input, Outputs, Result> =
-  | StepOptions<Input, Outputs, Result, When>
-  | Member<Input, Outputs, unknown, When>
+  | StepOptions<Input, Outputs, Result, boolean>
+  | Member<Input, Outputs, unknown, never>
 
 interface AnyCheckOptions<Input, World> {
   /** What the step acts upon: an object with `reset()`, or a function that makes a new one for each property. */

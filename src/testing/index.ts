@@ -1,6 +1,9 @@
 /**
  * `backstep/testing`: what users need to prove their own sagas, under any test runner.
  */
+
+/** What authors of a store write. */
+export type * from '../store/store.js'
 export {
   type CheckableStep,
   type CheckedStep,
