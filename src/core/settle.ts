@@ -338,6 +338,23 @@ export function settleCondition(
   return [failedCommit(state, step, policy, attempt, result, at, random)]
 }
 
+function notVerified(
+  step: string,
+  answer: VerifyAnswer & { is: 'never' | 'unknown' },
+  pastPivot: boolean,
+): Entry {
+  if (answer.is === 'never' && !pastPivot) return { type: 'verified', step, answer: 'never' }
+  const error = answer.is === 'never' ? refusedBehindPivot : answer.error
+  return { type: 'verified', step, answer: 'unknown', ...(error ? { error } : {}) }
+}
+
+/** Nothing can spare a step behind the pivot. As `unknown` it is folded with the failures around it, and they stay small. */
+const refusedBehindPivot: StoredError = {
+  name: 'VerifyError',
+  message: 'the service says that it never will commit, and behind the pivot it must: it is tried again',
+  code: 'NEVER_BEHIND_PIVOT',
+}
+
 /** The answer to `verify`. `committed` goes on only where an attempt was left, just as a success within the grace does. */
 export function settleVerify(state: State, index: number, answer: VerifyAnswer): Entry[] {
   const step = state.steps[index]
@@ -346,12 +363,7 @@ export function settleVerify(state: State, index: number, answer: VerifyAnswer):
   if (step.commit.is !== 'waiting' && step.commit.is !== 'failed') return []
   // The commit has landed since the question was put: that says more than a service that has not seen it.
   if (step.asked && answer.is !== 'committed') return []
-  if (answer.is === 'never') return [{ type: 'verified', step: name, answer: 'never' }]
-  if (answer.is === 'unknown') {
-    return [
-      { type: 'verified', step: name, answer: 'unknown', ...(answer.error ? { error: answer.error } : {}) },
-    ]
-  }
+  if (answer.is !== 'committed') return [notVerified(name, answer, state.pastPivot)]
   const output = answer.output === undefined ? {} : { output: answer.output }
   const entry: Entry = { type: 'verified', step: name, answer: 'committed', ...output }
   const { commit } = step

@@ -192,3 +192,21 @@ test.concurrent.each(mutants)('$name', async (mutant) => {
   expect(wrong, `${mutant.name} is not found in ${most} seeds`).toMatch(mutant.breaks)
   expect(Number(seed)).toBeLessThanOrEqual(most)
 })
+
+test('a run that fails says which seed, makes it small, and its exit code says so, too; the small one fails again', async () => {
+  const [, mutant] = mutants
+  if (!mutant) throw new Error('there is no mutant')
+  const folder = copyWith(mutant)
+  const run = (args: readonly string[]) =>
+    promisify(execFile)(process.execPath, ['dist-prove/main.js', ...args], { cwd: folder }).then(
+      ({ stdout }) => ({ code: 0, stdout }),
+      ({ code, stdout }: { code: number; stdout: string }) => ({ code, stdout }),
+    )
+  const { code, stdout } = await run(['--seeds', '100', '--jobs', '1'])
+  expect(code).toBe(1)
+  expect(stdout).toMatch(/of these seeds broke a promise/)
+  const replay = /npm run prove -- (.*)$/m.exec(stdout)?.[1]?.split(' ') ?? []
+  const again = await run(replay)
+  expect(again.code).toBe(1)
+  expect(again.stdout).toMatch(/WRONG P/)
+})

@@ -170,3 +170,32 @@ test('a saga that is read again while it waits for its deadline leaves no timer 
   await clock.until(Promise.all([worker.close({ drain: 0 }), desk.close()]))
   expect(clock.timers).toBe(0)
 })
+
+test('a step behind the pivot whose service says never is tried for ever, and its journal stays small', async () => {
+  const clock = new FakeClock()
+  let calls = 0
+  const trip = saga('trip')
+    .step('a', { commit: () => {}, rollback: () => {}, pivot: true })
+    .step('b', {
+      commit: () => {
+        calls++
+        throw new Error('lost')
+      },
+      throws: 'in_doubt',
+      verify: () => 'never',
+      retry: { min: 10, max: 10 },
+    })
+  const orchestrator = await clock.until(
+    Orchestrator.open(memoryStore({ now: clock.now }), { sagas: [trip], clock, log: false }),
+  )
+  await clock.until(orchestrator.submit(trip, undefined, { id: 'x' }))
+  await clock.advance(5_000)
+  const journal = (await orchestrator.journal('x')) ?? []
+  expect(calls).toBeGreaterThan(100)
+  expect(journal.length).toBeLessThan(15)
+  expect(journal.find(({ type }) => type === 'verified')).toMatchObject({
+    answer: 'unknown',
+    error: { code: 'NEVER_BEHIND_PIVOT' },
+  })
+  await clock.until(orchestrator.close({ drain: 0 }))
+})
