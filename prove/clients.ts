@@ -4,7 +4,7 @@
  * Invariants
  * - A client knows only what it was told. What it was told must be true at that moment, and stay so (P1, P2).
  */
-import { ClosedError, SagaConflictError, type SagaHandle } from 'backstep'
+import { ClosedError, SagaConflictError, type SagaHandle, SagaRolledBackError } from 'backstep'
 import type { State } from '#dist/core/state.js'
 import type { Input } from './code.js'
 import { Dice } from './dice.js'
@@ -117,7 +117,23 @@ export class Client {
     this.isStored = true
     this.storedAt = timeline.turns
     this.#scene.stored(this.saga)
+    if (this.#dice.chance(0.15)) this.#runAgain(running)
     if (this.#scene.faults.at('conflict', id)) timeline.in(this.#dice.next() * 500, () => this.#provoke())
+  }
+
+  /** The same saga once more, and waits for its end: nothing may run twice. */
+  #runAgain({ definitions, orchestrator }: Running): void {
+    const { id, family } = this.saga
+    const definition = definitions.get(`saga-${family}@1`)
+    if (!definition) return
+    orchestrator.run(definition, this.#input, { id, wait: 60_000 }).then(
+      (outputs) => this.#ended('committed', outputs as Readonly<Record<string, unknown>>),
+      (error: unknown) => {
+        if (error instanceof SagaRolledBackError) this.#ended('rolled_back', undefined)
+        else if (error instanceof SagaConflictError) this.#scene.complain('P1', `${id}: ${error.message}`)
+        else this.#failed(error)
+      },
+    )
   }
 
   /** The same id, and other input. */
@@ -132,24 +148,31 @@ export class Client {
   }
 
   #await(handle: SagaHandle<unknown>): void {
-    const { complain, observer, trace } = this.#scene
-    const { id } = this.saga
     handle.outcome().then(
       (outcome) => {
-        trace.add(0, () => `the client of ${id} is told: ${outcome.status}`)
-        const state = observer.byId.get(id)?.state
-        const status = state?.status
-        if (outcome.status === 'committed' && !outcome.pruned && state)
-          this.#judgeOutputs(outcome.outputs as Readonly<Record<string, unknown>>, state)
-        // A commit may have landed late just now: what was answered stands all the same.
-        if (status !== outcome.status && !(status === 'rolling_back' && outcome.status === 'rolled_back'))
-          complain('P2', `a client was told that ${id} is ${outcome.status} while it is ${status}`)
-        this.answers.push(outcome.status)
+        const isWhole = outcome.status === 'committed' && !outcome.pruned
+        this.#ended(
+          outcome.status,
+          isWhole ? (outcome.outputs as Readonly<Record<string, unknown>>) : undefined,
+        )
       },
       (error: unknown) => {
         if (!(error instanceof ClosedError)) this.#failed(error)
       },
     )
+  }
+
+  /** What somebody was told of its end. */
+  #ended(told: 'committed' | 'rolled_back', outputs: Readonly<Record<string, unknown>> | undefined): void {
+    const { complain, observer, trace } = this.#scene
+    const { id } = this.saga
+    trace.add(0, () => `the client of ${id} is told: ${told}`)
+    const state = observer.byId.get(id)?.state
+    if (outputs && state) this.#judgeOutputs(outputs, state)
+    // A commit may have landed late just now: what was answered stands all the same.
+    if (state?.status !== told && !(state?.status === 'rolling_back' && told === 'rolled_back'))
+      complain('P2', `a client was told that ${id} is ${told} while it is ${state?.status}`)
+    this.answers.push(told)
   }
 
   #judgeOutputs(outputs: Readonly<Record<string, unknown>>, state: State): void {
