@@ -11,10 +11,9 @@ const mostMoves = 20_000
 
 const small: readonly string[] = [
   'one step that can be asked about',
-  'two steps, and a deadline',
   'two steps, the second conditional',
   'a conditional step behind the pivot',
-  'a parallel pair, then a step',
+  'a parallel pair whose calls settle together',
 ]
 
 test.each(small)('%s', (name) => {
