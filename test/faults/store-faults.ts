@@ -1,6 +1,6 @@
 /**
- * Scenario 25, one storey up: the Nth call of a store's methods fails, for every N, before it has done anything or after it has done all
- * of it; over memory and over SQLite.
+ * Scenario 25, one storey up: the Nth call of a method of the store fails, for every method and N, before it has done anything or
+ * after it has done all of it; over memory and over SQLite.
  *
  * Invariants
  * - A case counts only if its fault came.
@@ -16,17 +16,18 @@ import { wrapStore } from '../support/wrapped-store.mjs'
 
 export type When = 'before' | 'after'
 
-export interface StoreCase {
-  readonly store: (typeof stores)[number]
-  /** 0: none fails. */
+type Place = (typeof stores)[number]
+
+/** The `at`th call of `method` fails. */
+interface Fault {
+  readonly method: Method
   readonly at: number
   readonly when: When
 }
 
 interface Verdict {
-  readonly calls: number
-  /** The method whose call failed. */
-  readonly failed: string | undefined
+  readonly calls: ReadonlyMap<Method, number>
+  readonly failed: boolean
   readonly wrong: readonly string[]
 }
 
@@ -42,30 +43,27 @@ const methods = [
   'definitions',
   'health',
 ] as const
+type Method = (typeof methods)[number]
 
 /** Counts the calls of a store, and lets one of them fail. */
 class Faulty {
-  readonly #at: number
-  readonly #when: When
-  calls = 0
-  failed: string | undefined
+  readonly calls = new Map<Method, number>()
+  failed = false
   readonly store: Store
+  readonly #fault: Fault | undefined
 
-  constructor(store: Store, at: number, when: When) {
-    this.#at = at
-    this.#when = when
-    this.store = wrapStore(
-      store,
-      Object.fromEntries(
-        methods.map((name) => [name, (...given: unknown[]) => this.#call(store, name, given)]),
-      ),
-    )
+  constructor(store: Store, fault: Fault | undefined) {
+    this.#fault = fault
+    const call = (name: Method) => [name, (...given: unknown[]) => this.#call(store, name, given)]
+    this.store = wrapStore(store, Object.fromEntries(methods.map(call)))
   }
 
-  async #call(store: Store, name: (typeof methods)[number], given: unknown[]): Promise<unknown> {
-    const fails = ++this.calls === this.#at
-    if (fails) this.failed = name
-    if (fails && this.#when === 'before') throw broken()
+  async #call(store: Store, name: Method, given: unknown[]): Promise<unknown> {
+    const turn = (this.calls.get(name) ?? 0) + 1
+    this.calls.set(name, turn)
+    const fails = this.#fault?.method === name && this.#fault.at === turn
+    if (fails) this.failed = true
+    if (fails && this.#fault?.when === 'before') throw broken()
     const answer: unknown = await Reflect.apply(store[name], store, given)
     if (fails) throw broken()
     return answer
@@ -89,7 +87,7 @@ async function insist<T>(action: () => Promise<T>): Promise<T> {
 
 const input: PowerInput = { keys: ['k'], fails: false, clumsy: 0, ms: 0, bulk: '' }
 const inputs: Readonly<Record<string, PowerInput>> = {
-  good: input,
+  good: { ...input, ms: 20 },
   bad: { ...input, keys: ['l'], fails: true, clumsy: 1 },
   next: input,
   unwanted: { ...input, keys: ['m'], ms: 20 },
@@ -109,9 +107,11 @@ async function work(store: Store, ledger: MemoryLedger): Promise<Map<string, str
     if (id === 'unwanted') await insist(() => here.cancel(id, 'not any more')).catch(endedAlready)
     answers.set(id, (await handle.outcome()).status)
   }
-  await Promise.all([one('good', orchestrator), one('bad', other), one('unwanted', orchestrator)])
+  const three = [one('good', orchestrator), one('bad', other), one('unwanted', orchestrator)]
+  // It waits for the first: whoever looks at it is told so.
   const waiting = one('next', orchestrator)
-  await insist(() => orchestrator.get('next'))
+  while (!(await insist(() => orchestrator.get('next')))) await sleep(1)
+  await Promise.all(three)
   await insist(() => orchestrator.health())
   await insist(() => orchestrator.list({ limit: 2 }))
   await waiting
@@ -124,9 +124,9 @@ function endedAlready(error: unknown): void {
   if (!(error instanceof SagaStateError) || error.code !== 'ENDED') throw error
 }
 
-export async function runStoreCase({ store: { make }, at, when }: StoreCase): Promise<Verdict> {
+async function runStoreCase({ make }: Place, fault?: Fault): Promise<Verdict> {
   const { store, again } = make()
-  const faulty = new Faulty(store, at, when)
+  const faulty = new Faulty(store, fault)
   const ledger = new MemoryLedger()
   const timeout = AbortSignal.timeout(2 * patience)
   const hangs = new Promise<never>((_, reject) => {
@@ -150,35 +150,40 @@ export async function runStoreCase({ store: { make }, at, when }: StoreCase): Pr
 }
 
 export interface StoreReport {
-  readonly calls: number
+  /** Of each method, in a run without a fault. */
+  readonly calls: string
   readonly cases: number
   readonly hits: number
   /** The methods of which a call failed. */
-  readonly methods: readonly string[]
+  readonly methods: ReadonlySet<string>
   readonly wrong: readonly string[]
 }
 
-/** Side by side: each spends its time waiting for the next try. */
-export async function runStoreCases(
-  store: StoreCase['store'],
-  when: When,
-  choose: (calls: number) => readonly number[],
-  atOnce = 12,
-): Promise<StoreReport> {
-  const clean = await runStoreCase({ store, at: 0, when })
-  const left = [...choose(clean.calls)]
+/** One case in `every`, side by side: each spends its time waiting for the next try. */
+export async function runStoreCases(place: Place, when: When, every = 1, atOnce = 12): Promise<StoreReport> {
+  const clean = await runStoreCase(place)
+  const all = [...clean.calls].flatMap(([method, count]) =>
+    Array.from({ length: count }, (_, i): Fault => ({ method, at: i + 1, when })),
+  )
+  const left = all.filter((_, i) => i % every === 0)
   const cases = left.length
   const wrong = [...clean.wrong]
-  const failed: string[] = []
+  const hit: string[] = []
   const take = async (): Promise<void> => {
-    for (let at = left.shift(); at !== undefined; at = left.shift()) {
-      const verdict = await runStoreCase({ store, at, when })
-      if (verdict.failed !== undefined) failed.push(verdict.failed)
-      wrong.push(
-        ...verdict.wrong.map((what) => `${store.name}, ${when} call ${at} (${verdict.failed}): ${what}`),
-      )
+    for (let fault = left.shift(); fault; fault = left.shift()) {
+      const { method, at } = fault
+      const verdict = await runStoreCase(place, fault)
+      if (verdict.failed) hit.push(method)
+      wrong.push(...verdict.wrong.map((what) => `${place.name}, ${when} ${method} #${at}: ${what}`))
     }
   }
   await Promise.all(Array.from({ length: atOnce }, take))
-  return { calls: clean.calls, cases, hits: failed.length, methods: [...new Set(failed)].sort(), wrong }
+  const calls = [...clean.calls].map(([method, count]) => `${count} ${method}`).join(', ')
+  return { calls, cases, hits: hit.length, methods: new Set(hit), wrong }
 }
+
+export const describeStoreReport = (
+  name: string,
+  when: When,
+  { calls, cases, hits, wrong }: StoreReport,
+): string => `${name}, ${when}: ${cases} cases, ${hits} hit, of ${calls}; ${wrong.length} wrong`
