@@ -66,6 +66,8 @@ const mayLookLikeCrashes: readonly Kind[] = [
   'crash-at-start',
   'stop',
   'suspend',
+  'stop-after-write',
+  'suspend-after-write',
   'outage',
   'slow-write',
   'slow-answer',

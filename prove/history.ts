@@ -144,6 +144,9 @@ class History {
       slow: this.#slow,
       saw: (pid, writes, results) => this.#observer.saw(pid, writes, results),
       kill,
+      freeze: (machine, dice, stood) => {
+        for (const place of this.#places) place.freeze(machine, dice, stood)
+      },
       hint: (machine) => this.#hint(machine),
     }
   }

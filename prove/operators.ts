@@ -30,7 +30,7 @@ export class People {
     this.#later(faults.at('retry', id), (running) =>
       this.#wish('retry', id, running.orchestrator.retryNow(id, { actor: 'somebody' }), () => undefined),
     )
-    this.#later(faults.at('resolve', id), (running, dice) => this.#resolve(running, id, dice))
+    this.#later(faults.at('resolve', id), (running) => this.#resolve(running, id))
     this.#later(faults.at('rebind', id), (running, dice) =>
       this.#wish('rebind', id, running.orchestrator.rebind(id, dice.pick(['2', '2', '1'])), () => undefined),
     )
@@ -58,10 +58,14 @@ export class People {
     )
   }
 
-  #resolve(running: Running, id: string, dice: Dice): void {
+  /** As soon as there is something to resolve; somebody looks for it a while. */
+  #resolve(running: Running, id: string, tries = 30): void {
     const mirror = this.#scene.observer.byId.get(id)
-    if (!mirror) return
-    const step = dice.pick(mirror.plan.steps).name
+    const step = mirror && resolvable(mirror)
+    if (!mirror || !step) {
+      if (tries > 0) this.#scene.timeline.in(25, () => this.#resolve(running, id, tries - 1))
+      return
+    }
     const as = mirror.state.wayBack ? 'rolled_back' : 'committed'
     const output = as === 'committed' ? { output: { by: 0 } } : {}
     const about = { as, reason: 'seen by hand', actor: 'somebody', ...output } as const
@@ -117,4 +121,14 @@ function refusalIsWrong(code: string, mirror: Mirror | undefined): boolean {
   // It may have come back since: a commit landed late.
   if (code === 'ENDED') return !(mirror?.isEnded || mirror?.pruned || mirror?.state.late)
   return false
+}
+
+/** A step that fails, or is being called, in the direction in which the saga goes. */
+function resolvable({ state, plan }: Mirror): string | undefined {
+  const index = state.steps.findIndex(({ commit, undo }) =>
+    state.wayBack
+      ? commit.is !== 'open' && (undo.is === 'waiting' || undo.is === 'open')
+      : commit.is === 'waiting' || commit.is === 'open',
+  )
+  return plan.steps[index]?.name
 }

@@ -209,10 +209,12 @@ export class Place {
     const stop = faults.at('stop', number)
     const suspend = faults.at('suspend', number)
     const freeze = stop ?? suspend
-    if (freeze) this.#freeze(machine, freeze.dice, !stop)
+    if (freeze) this.freeze(machine, freeze.dice, !stop)
   }
 
-  #freeze(machine: Machine, dice: Dice, stood: boolean): void {
+  /** Stopped, or suspended, for up to some leases. */
+  freeze(machine: Machine, dice: Dice, stood: boolean): void {
+    if (machine !== this.#machine || machine.isFrozen) return
     const { timeline, trace, lease } = this.#ground
     machine.freeze()
     trace.add(machine.pid, () => (stood ? 'is suspended, and its clock stands' : 'is stopped'))

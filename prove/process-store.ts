@@ -7,6 +7,7 @@
  * - A dead process is never answered.
  */
 import type { ListFilter, OpenOptions, Result, Store, Write } from '#dist/store/store.js'
+import type { Dice } from './dice.js'
 import type { Fault, Faults, Kind } from './faults.js'
 import type { Machine } from './machine.js'
 import type { Timeline } from './timeline.js'
@@ -29,6 +30,8 @@ export interface StoreScene {
   readonly outage: { until: number }
   saw(pid: number, writes: readonly Write[], results: readonly Result[]): void
   kill(machine: Machine, why: string): void
+  /** `stood`: its monotonic clock does, too. */
+  freeze(machine: Machine, dice: Dice, stood: boolean): void
   hint(machine: Machine): void
 }
 
@@ -112,12 +115,20 @@ export class ProcessStore implements Store {
     const results = await this.#make(made)
     trace.add(pid, () => made.map((write, i) => `${written(write)} → ${answered(results[i])}`).join('; '))
     if (this.#at('crash-after-write')) this.#scene.kill(this.#machine, 'after a write')
+    this.#mayFreeze()
     if (partly || this.#at('answer-lost')) {
       trace.add(pid, () => 'its answer is lost')
       throw new Error('the answer was lost')
     }
     this.#scene.hint(this.#machine)
     return results
+  }
+
+  /** What it has written is in the store, and it hears of that when somebody else has taken over: a zombie. */
+  #mayFreeze(): void {
+    const stop = this.#at('stop-after-write')
+    const freeze = stop ?? this.#at('suspend-after-write')
+    if (freeze) this.#scene.freeze(this.#machine, freeze.dice, !stop)
   }
 
   async #make(writes: readonly Write[]): Promise<readonly Result[]> {
