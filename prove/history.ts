@@ -49,7 +49,7 @@ export interface Report {
 /** After the last submit faults go on for so long, in ms. */
 const longestWork = 1_500
 /** Everything must have ended so long after the last fault, in ms. */
-const patience = 400_000
+const patience = 200_000
 const mostTurns = 1_500_000
 
 export async function simulate(seed: number, options: HistoryOptions = {}): Promise<Report> {
@@ -330,6 +330,7 @@ class History {
       wronglyWaiting(this.#observer, characters).length === 0
     // Now and then only: it looks at every saga.
     await this.#every(100, () => isOver() || this.#timeline.now - since > patience)
+    if (this.#wrong.length > 0) return
     for (const { id, state } of wronglyWaiting(this.#observer, characters))
       this.complain('P8', `${id} is still ${state.status}, and shares nothing with what is stuck or blocked`)
     const reader = await this.#reader()
@@ -357,7 +358,7 @@ class History {
       return quiet && now - quietSince >= 600
     }
     await this.#every(50, () => isOver() || this.#timeline.now - since > patience)
-    if (isOver()) return
+    if (this.#wrong.length > 0 || isOver()) return
     for (const { saga, isStored } of this.#clients)
       if (!isStored) this.complain('P1', `${saga.id} is not stored yet`)
     for (const { id, isEnded, state } of this.#observer.byNumber.values())
@@ -390,7 +391,7 @@ class History {
       complain: (promise, what) => this.complain(promise, what),
       excused: 0,
     }
-    if (this.#raw) await judgeEnds(scene, this.#raw)
+    if (this.#raw && this.#wrong.length === 0) await judgeEnds(scene, this.#raw)
     this.#counts['excused effects'] = scene.excused
     await this.#finish(Promise.all(this.#places.map((place) => place.end())))
   }
@@ -415,10 +416,11 @@ class History {
     return this.#timeline.run(done, mostTurns)
   }
 
+  /** Looks every so many ms; what has gone wrong already need not be waited for. */
   async #every(ms: number, done: () => boolean): Promise<void> {
     let over = false
     const look = (): void => {
-      over = done()
+      over = this.#wrong.length > 0 || done()
       if (!over) this.#timeline.in(ms, look)
     }
     look()
