@@ -1,0 +1,186 @@
+/**
+ * What a remote step does when it is called: makes the request, sends it, and says what came of it in the words of a step.
+ *
+ * Invariants
+ * - What fails before anything was sent is told from what fails after: the table of outcomes rests on it.
+ * - Errors carry the method, the address without its query, and the beginning of what the participant said; never a header.
+ */
+import type { Json } from '../core/entry.js'
+import { InDoubt, Rejected } from '../core/errors.js'
+import type { CallContext } from '../definition/context.js'
+import { pending, type Verdict } from '../definition/index.js'
+import type { Compiled } from './compile.js'
+import {
+  type CommitWord,
+  commitOutcome,
+  type Heard,
+  type Outcomes,
+  type ReplyBody,
+  type RollbackWord,
+  readRetryAfter,
+  rollbackOutcome,
+  verifyOutcome,
+  wantsBody,
+} from './outcome.js'
+import { Forbidden, judgedAddresses } from './policy.js'
+import { type Body, type Reply, send } from './request.js'
+import { callOf, type Setting } from './setting.js'
+import { Unrenderable } from './template.js'
+import { type Direction, wireHeaders } from './wire.js'
+
+export interface Calling {
+  readonly setting: Setting
+  /** ms */
+  readonly connectTimeout: number
+}
+
+type Context = CallContext<unknown, unknown>
+
+/** What was heard, and how to say it to a person. */
+interface Answer {
+  readonly heard: Heard
+  readonly says: string
+  readonly cause?: unknown
+}
+
+export const committing =
+  (request: Compiled, outcomes: Outcomes<CommitWord>, calling: Calling) =>
+  async (context: Context): Promise<unknown> => {
+    const { heard, says, cause } = await call(request, 'commit', context, calling, (status) =>
+      wantsBody(status, outcomes),
+    )
+    const outcome = commitOutcome(heard, outcomes)
+    if (outcome.is === 'committed') return outcome.output
+    if (outcome.is === 'pending') return pending({ checkAfter: outcome.checkAfter })
+    if (outcome.is === 'in_doubt') throw new InDoubt(`${says}: ${outcome.why}`, { cause })
+    const { retryAfter } = outcome
+    throw new Rejected(says, { cause, ...(retryAfter === undefined ? {} : { retryAfter }) })
+  }
+
+export const rollingBack =
+  (request: Compiled, outcomes: Outcomes<RollbackWord>, calling: Calling) =>
+  async (context: Context): Promise<unknown> => {
+    const { heard, says, cause } = await call(request, 'rollback', context, calling, () => false)
+    const outcome = rollbackOutcome(heard, outcomes)
+    if (outcome.is === 'done') return undefined
+    if (outcome.is === 'pending') return pending({ checkAfter: outcome.checkAfter })
+    const { retryAfter } = outcome
+    throw retryAfter === undefined ? new Error(says, { cause }) : new Rejected(says, { cause, retryAfter })
+  }
+
+export const verifying =
+  (request: Compiled, calling: Calling) =>
+  async (context: Context): Promise<Verdict<unknown>> => {
+    const { heard } = await call(request, 'verify', context, calling, (status) => wantsBody(status, {}))
+    return verifyOutcome(heard)
+  }
+
+async function call(
+  request: Compiled,
+  direction: Direction,
+  context: Context,
+  { setting, connectTimeout }: Calling,
+  wants: (status: number) => boolean,
+): Promise<Answer> {
+  let where = request.method
+  try {
+    const { url, headers, body } = render(request, direction, context, setting)
+    where = `${request.method} ${url.origin}${url.pathname}`
+    const { signal } = context
+    const addresses = await unlessAborted(judgedAddresses(url, setting.allow, setting.resolve), signal)
+    const message = { url, method: request.method, headers, body, signal, connectTimeout, wants }
+    return answerOf(await send(message, addresses), where)
+  } catch (cause) {
+    return notSent(cause, where)
+  }
+}
+
+/** Nothing has been sent: whatever was thrown came before that. */
+function notSent(cause: unknown, where: string): Answer {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  if (cause instanceof Forbidden) return { heard: { is: 'refused' }, says: `${where} is not allowed: ${why}` }
+  if (cause instanceof Unrenderable)
+    return { heard: { is: 'refused' }, says: `${where} cannot be made: ${why}` }
+  return { heard: { is: 'unreached' }, says: `${where} was never reached: ${why}`, cause }
+}
+
+function render(request: Compiled, direction: Direction, context: Context, setting: Setting) {
+  const call = callOf(context, setting)
+  const text = request.url.render(call, context) ?? ''
+  if (!URL.canParse(text)) throw new Unrenderable(`its address is none`)
+  const headers = wireHeaders(call, direction)
+  for (const [name, value] of request.headers) {
+    const rendered = value.render(call, context)
+    if (rendered !== undefined) headers[name] = rendered
+  }
+  const json = request.body?.(call, context)
+  if (json !== undefined) headers['content-type'] ??= 'application/json'
+  return { url: new URL(text), headers, body: json === undefined ? undefined : JSON.stringify(json) }
+}
+
+/** A look-up of a name cannot be stopped; it is no longer waited for. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => reject(signal.reason)
+    if (signal.aborted) return giveUp()
+    signal.addEventListener('abort', giveUp, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp))
+  })
+}
+
+function answerOf(reply: Reply, where: string): Answer {
+  if (reply.is === 'unreached') {
+    return {
+      heard: { is: 'unreached' },
+      says: `${where} was never reached: ${reply.error.message}`,
+      cause: reply.error,
+    }
+  }
+  if (reply.is !== 'answered') {
+    return {
+      heard: { is: 'lost' },
+      says: `${where} lost its answer: ${reply.error.message}`,
+      cause: reply.error,
+    }
+  }
+  const { status, retryAfter, date, body } = reply
+  const heard: Heard = {
+    is: 'answered',
+    status,
+    retryAfter: readRetryAfter(retryAfter, date),
+    body: bodyOf(body),
+  }
+  const note = body.is === 'note' ? noteOf(body.text) : ''
+  return { heard, says: `${where} answered ${status}${note === '' ? '' : `, ${note}`}` }
+}
+
+function bodyOf(body: Body): ReplyBody {
+  if (body.is === 'note') return { is: 'unread' }
+  if (body.is !== 'whole') return body
+  if (body.text.trim() === '') return { is: 'none' }
+  const value = parsed(body.text)
+  return value === undefined ? { is: 'not_json' } : { is: 'json', value }
+}
+
+function parsed(text: string): Json | undefined {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return undefined
+  }
+}
+
+/** What a person would look for in the body of a refusal. */
+function noteOf(text: string): string {
+  const value = parsed(text)
+  const said =
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? ['detail', 'message', 'error', 'title']
+          .map((key) => (value as Record<string, Json>)[key])
+          .find((one) => typeof one === 'string')
+      : undefined
+  return String(said ?? text)
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, 300)
+}
