@@ -42,7 +42,14 @@ export { none, pending, saga, step } from './definition/index.js'
 export type { Clock, Timer } from './runtime/clock.js'
 export type { Outcome } from './runtime/ending.js'
 export type { Events, SagaOfEvent } from './runtime/events.js'
-export type { ByWhom, ListOptions, Page, PruneOptions, ResolveOptions } from './runtime/operators.js'
+export type {
+  ByWhom,
+  ListOptions,
+  Page,
+  PruneOptions,
+  RebindOptions,
+  ResolveOptions,
+} from './runtime/operators.js'
 export type { OrchestratorOptions } from './runtime/options.js'
 export { Orchestrator, type RunOptions, type SagaHandle } from './runtime/orchestrator.js'
 export type { SubmitOptions } from './runtime/submission.js'

@@ -172,6 +172,7 @@ export interface Rebound {
   readonly type: 'rebound'
   readonly version: string
   readonly shape: string
+  readonly reason?: string
   readonly actor?: string
 }
 

@@ -99,7 +99,13 @@ function notCommittable(state: State, step: StepState): string | undefined {
 }
 
 /** Moves the saga to another version, if its shape begins just as far alike as the saga has come. */
-export function rebind(state: State, version: string, shape: string, actor: string | undefined): Answer {
+export function rebind(
+  state: State,
+  version: string,
+  shape: string,
+  actor: string | undefined,
+  reason?: string,
+): Answer {
   if (isEnded(state)) return refuse('ENDED', `it has ended: ${state.status}`)
   const now = parseShape(state.plan.shape)
   const then = parseShape(shape)
@@ -113,7 +119,8 @@ export function rebind(state: State, version: string, shape: string, actor: stri
     }
   }
   if (then.length === 0) return refuse('NOT_REBINDABLE', `version ${version} has no steps`)
-  return { entries: [{ type: 'rebound', version, shape, ...(actor === undefined ? {} : { actor }) }] }
+  const why = reason === undefined ? {} : { reason }
+  return { entries: [{ type: 'rebound', version, shape, ...why, ...(actor === undefined ? {} : { actor }) }] }
 }
 
 function touchedPositions(state: State): number {

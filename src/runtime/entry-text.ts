@@ -39,7 +39,7 @@ export function byHandText(entry: Entry): string {
     case 'retry_requested':
       return `${actor} asked to retry at once`
     case 'rebound':
-      return `${actor} moved it to version ${safe(entry.version)}`
+      return `${actor} moved it to version ${safe(entry.version)}${entry.reason === undefined ? '' : `: ${safe(entry.reason)}`}`
     case 'rolling_back':
       return `${actor} cancelled it: ${safe(entry.message ?? '')}`
     default:

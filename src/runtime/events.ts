@@ -31,6 +31,8 @@ export interface Events {
   readonly blocked: { readonly saga: SagaOfEvent }
   /** The store does not answer; what runs waits. */
   readonly unavailable: { readonly error: Error; readonly retryIn: number }
+  /** This process may no longer believe that what it ran is its own; it goes on under a new lease. */
+  readonly leaseLost: { readonly why: string }
   /** It answers again. */
   readonly available: Record<never, never>
 }

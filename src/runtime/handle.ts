@@ -9,6 +9,8 @@ import type { JournalEntry, SagaView } from './view.js'
 /** A saga that is stored: it will end, whoever holds this. */
 export interface SagaHandle<Outputs> {
   readonly id: string
+  /** False where a saga of this id and input was there already. */
+  readonly created: boolean
   /** Resolves when the saga has ended, all rollbacks included. Rejects with ClosedError if the orchestrator closes first. */
   outcome(): Promise<Outcome<Outputs>>
 }
@@ -21,11 +23,13 @@ export interface Looker {
 
 class Handle<Outputs> implements SagaHandle<Outputs> {
   readonly id: string
+  readonly created: boolean
   readonly outcome: () => Promise<Outcome<Outputs>>
   readonly #looker: Looker
 
-  constructor(id: string, looker: Looker, outcome: () => Promise<Outcome<Outputs>>) {
+  constructor(id: string, created: boolean, looker: Looker, outcome: () => Promise<Outcome<Outputs>>) {
     this.id = id
+    this.created = created
     this.outcome = outcome
     this.#looker = looker
   }
@@ -37,9 +41,10 @@ class Handle<Outputs> implements SagaHandle<Outputs> {
 
 export const handleOf = <Outputs>(
   id: string,
+  created: boolean,
   looker: Looker,
   outcome: () => Promise<Outcome<Outputs>>,
-): SagaHandle<Outputs> => new Handle(id, looker, outcome)
+): SagaHandle<Outputs> => new Handle(id, created, looker, outcome)
 
 /** Where the saga of this handle can be looked at; undefined for a handle that Backstep did not make. */
 export const lookerOf = (handle: object): Looker | undefined => Handle.lookerOf(handle)

@@ -30,6 +30,8 @@ import {
 /** Who steps in, for the journal. */
 export interface ByWhom {
   readonly actor?: string
+  /** Only while the journal ends with this chunk (`seq` of a view); else SagaStateError `CHANGED`. */
+  readonly ifSeq?: number
 }
 
 export interface ListOptions {
@@ -53,7 +55,11 @@ export interface Page {
   readonly next?: string
 }
 
-export interface ResolveOptions {
+export interface RebindOptions extends ByWhom {
+  readonly reason?: string
+}
+
+export interface ResolveOptions extends ByWhom {
   /** What became of the step: its effect is undone, or it stands. */
   readonly as: 'rolled_back' | 'committed'
   /** The commit's output, for the steps behind it. */
@@ -121,16 +127,16 @@ export class Operators {
 
   async cancel(id: string, reason: string, by: ByWhom = {}): Promise<'cancelled' | 'already_rolling_back'> {
     checkText(reason, 'reason', 'cancel')
-    const added = await this.#add(id, (state) => cancel(state, reason, by.actor))
+    const added = await this.#add(id, by, (state) => cancel(state, reason, by.actor))
     return added.entries.length > 0 ? 'cancelled' : 'already_rolling_back'
   }
 
   async retryNow(id: string, by: ByWhom = {}): Promise<void> {
-    await this.#add(id, (state) => retryNow(state, by.actor))
+    await this.#add(id, by, (state) => retryNow(state, by.actor))
   }
 
   async resolve(id: string, step: string, options: ResolveOptions): Promise<void> {
-    checkNames(options, ['as', 'output', 'reason', 'actor'], 'resolve')
+    checkNames(options, ['as', 'output', 'reason', 'actor', 'ifSeq'], 'resolve')
     const { as, output, reason, actor } = options
     if (as !== 'rolled_back' && as !== 'committed') {
       throw new BadInputError(`resolve: as is ${JSON.stringify(as)}`, "use 'rolled_back' or 'committed'")
@@ -140,12 +146,13 @@ export class Operators {
     const stored = storable(output, 'output')
     if (!stored.ok) throw new BadInputError(`resolve: ${stored.path} ${stored.reason}`, 'output must be JSON')
     const value = stored.value === undefined ? {} : { output: stored.value }
-    await this.#add(id, (state) => resolve(state, step, { as, ...value, reason, actor }))
+    await this.#add(id, options, (state) => resolve(state, step, { as, ...value, reason, actor }))
   }
 
   /** `version` must be known to the store: some process has offered it. */
-  async rebind(id: string, version: string, by: ByWhom = {}): Promise<void> {
+  async rebind(id: string, version: string, by: RebindOptions = {}): Promise<void> {
     checkText(version, 'version', 'rebind')
+    if (by.reason !== undefined) checkText(by.reason, 'reason', 'rebind')
     const saga = await this.#store.find({ id: checkId(id) })
     if (!saga || !('chunks' in saga)) throw notFound(id)
     const { name } = saga.definition
@@ -158,7 +165,7 @@ export class Operators {
         hint: 'start a process that offers it, then rebind',
       })
     }
-    await this.#add(id, (state) => rebind(state, version, target?.shape ?? '', by.actor))
+    await this.#add(id, by, (state) => rebind(state, version, target?.shape ?? '', by.actor, by.reason))
   }
 
   /** Forgets ended sagas, but for a tombstone each. Returns how many. */
@@ -198,12 +205,27 @@ export class Operators {
 
   async #add(
     id: string,
-    wish: (state: State, saga: StoredSaga) => ReturnType<typeof cancel>,
+    { ifSeq }: ByWhom,
+    wish: (state: State) => ReturnType<typeof cancel>,
   ): Promise<Added> {
-    const added = await this.#facts.add({ id: checkId(id) }, wish)
+    // What is appended follows what was judged, or nothing is: so the journal ends there also when the fact lands.
+    const added = await this.#facts.add({ id: checkId(id) }, (state, saga) => {
+      if (ifSeq !== undefined) checkSeq(saga, ifSeq)
+      return wish(state)
+    })
     this.#added(added)
     return added
   }
+}
+
+function checkSeq({ id, chunks }: StoredSaga, ifSeq: number): void {
+  const seq = chunks.at(-1)?.seq ?? 0
+  if (seq === ifSeq) return
+  throw new SagaStateError(`saga ${id} has changed: its journal ends with ${seq}, not with ${ifSeq}`, {
+    code: 'CHANGED',
+    sagaId: id,
+    hint: 'look at it again, then decide again',
+  })
 }
 
 function checkList(options: ListOptions): ListOptions {

@@ -34,6 +34,7 @@ import {
   Operators,
   type Page,
   type PruneOptions,
+  type RebindOptions,
   type ResolveOptions,
 } from './operators.js'
 import {
@@ -72,6 +73,7 @@ export class Orchestrator implements AsyncDisposable {
   readonly #waits: Waits
   readonly #worker: Worker | undefined
   readonly #announcer: Announcer
+  readonly #registry = new Registry()
   #closing: Promise<void> | undefined
 
   /**
@@ -115,7 +117,7 @@ export class Orchestrator implements AsyncDisposable {
       added,
       lost: (id, step, attempt, error) => this.#announcer.lateSuccessLost(id, step, attempt, error),
     })
-    const registry = new Registry()
+    const registry = this.#registry
     const uid = clock.id()
     this.#worker = options.work ? this.#makeWorker(registry, options) : undefined
     this.#waits = new Waits(
@@ -154,6 +156,7 @@ export class Orchestrator implements AsyncDisposable {
         logFor: (saga, step, attempt) => announcer.logFor(nameOf(saga), step, attempt),
         refused: ({ id }, error) => announcer.writeRefused(id, error),
         forgetList: (uid) => registry.forgetList(uid),
+        leaseLost: (why) => announcer.events.emit('leaseLost', { why }),
       },
       { concurrency: options.concurrency, lease: options.lease ?? store.lease },
     )
@@ -225,7 +228,7 @@ export class Orchestrator implements AsyncDisposable {
     const definition = definitionOf(given)
     checkSubmitOptions(options, 'submit')
     const stored = await this.#submitter.submit(definition, input, options)
-    return handleOf(stored.id, this, () => this.#outcomeOf(stored))
+    return handleOf(stored.id, stored.created, this, () => this.#outcomeOf(stored))
   }
 
   #runToEnd(
@@ -294,6 +297,11 @@ export class Orchestrator implements AsyncDisposable {
     return isEnded(state) ? outcomeOf(saga.id, state) : undefined
   }
 
+  /** What this process offers by name: given to `open`, run or submitted here; the newest last. */
+  definitions(): readonly Definition[] {
+    return this.#registry.named
+  }
+
   // Looking and stepping in
 
   /** One saga, or undefined: what its steps have come to, and what it waits for. */
@@ -339,7 +347,7 @@ export class Orchestrator implements AsyncDisposable {
    *
    * @throws SagaStateError `NOT_FOUND`, `ENDED`, `NOT_REBINDABLE`
    */
-  rebind(id: string, version: string, by?: ByWhom): Promise<void> {
+  rebind(id: string, version: string, by?: RebindOptions): Promise<void> {
     return this.#operators.rebind(id, version, by)
   }
 

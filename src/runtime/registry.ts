@@ -57,6 +57,11 @@ export class Registry {
     return definition?.plan.shape === ref.shape ? definition : undefined
   }
 
+  /** Those with a name, the newest last. */
+  get named(): Definition[] {
+    return [...this.#named.values()]
+  }
+
   get refs(): DefinitionRef[] {
     return [...this.#refs.values()]
   }

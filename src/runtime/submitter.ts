@@ -32,7 +32,16 @@ import { type SubmitOptions, submittedOf, validate } from './submission.js'
 import type { Worker } from './worker.js'
 
 /** A saga that is stored now, or of which only its tombstone is left. */
-export type Stored = SagaName | { readonly id: string; readonly n: undefined; readonly tombstone: Tombstone }
+export type Stored = (SagaName | Pruned) & {
+  /** False where it was there already. */
+  readonly created: boolean
+}
+
+interface Pruned {
+  readonly id: string
+  readonly n: undefined
+  readonly tombstone: Tombstone
+}
 
 /** Both names of a stored saga: a pruned one is only found by its id. */
 export interface SagaName {
@@ -141,7 +150,7 @@ export class Submitter {
       commits.add(write, (result, error) => {
         if (result?.type === 'applied' && result.n !== undefined) {
           const here = this.#applied(definition, write, result, first, reserved)
-          const saga = { id: write.id, n: result.n }
+          const saga = { id: write.id, n: result.n, created: true }
           onStored?.(saga, here)
           return resolve(saga)
         }
@@ -164,7 +173,7 @@ export class Submitter {
       )
     }
     const result = await store.submitIn(tx, write)
-    if (result.type === 'applied') return { id: write.id, n: result.n }
+    if (result.type === 'applied') return { id: write.id, n: result.n, created: true }
     return storedOf(result.saga, definition, write)
   }
 
@@ -233,7 +242,8 @@ function storedOf(found: StoredSaga | Tombstone, definition: Definition, write: 
   if (!isSame(found, definition, input)) {
     throw new SagaConflictError(id, `there is a saga ${id} already, with another definition or other input`)
   }
-  return 'chunks' in found ? { id, n: found.n } : { id, n: undefined, tombstone: found }
+  const created = false
+  return 'chunks' in found ? { id, created, n: found.n } : { id, created, n: undefined, tombstone: found }
 }
 
 /** What a saga begins with. Where user code must be asked first (`when`), nothing: the execution will. */

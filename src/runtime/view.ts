@@ -63,6 +63,8 @@ export interface SagaView extends SagaSummary {
   readonly keys: readonly string[] | null
   readonly shape: string
   readonly deadline: number | null
+  /** The place of the last chunk of its journal: what `ifSeq` takes. */
+  readonly seq: number
   readonly steps: readonly StepView[]
   readonly outputs: Readonly<Record<string, Json>>
   /** Why it turned back. */
@@ -103,6 +105,7 @@ export function viewOf(saga: StoredSaga, obstacles: readonly Obstacle[]): SagaVi
     keys: state.keys,
     shape: saga.definition.shape,
     deadline: state.deadline ?? null,
+    seq: saga.chunks.at(-1)?.seq ?? 0,
     steps: state.steps.map((_, index) => stepView(state, index)),
     outputs: outputsOf(state),
     wayBack: state.wayBack ?? null,

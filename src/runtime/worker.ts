@@ -42,6 +42,7 @@ export type Surroundings = Omit<
   departed(execution: Execution, how: Departure): void
   /** The functions of a bare list are no longer needed. */
   forgetList(uid: string): void
+  leaseLost(why: string): void
 }
 
 export interface WorkerOptions {
@@ -362,6 +363,7 @@ export class Worker implements Host {
   #lost(why: string): void {
     const { log } = this.#around
     log.error({ event: 'lease_lost', worker: this.id, running: this.#running.size }, `worker stopped: ${why}`)
+    this.#around.leaseLost(why)
     const former = this.id
     this.#suspects = []
     for (const execution of [...this.#running.values()]) execution.lose(why)

@@ -50,6 +50,7 @@ const saga = (change: Partial<SagaView>): SagaView => ({
   keys: null,
   shape: '',
   deadline: null,
+  seq: 0,
   steps: [],
   outputs: {},
   wayBack: null,

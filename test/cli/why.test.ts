@@ -38,6 +38,7 @@ const saga = (change: Partial<SagaView> = {}): SagaView => ({
   keys: ['account:42'],
   shape: 'flight > refund',
   deadline: null,
+  seq: 0,
   steps: [],
   outputs: {},
   wayBack: null,

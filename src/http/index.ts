@@ -1,0 +1,11 @@
+/**
+ * `backstep/http`: sagas over HTTP, and the page that shows them.
+ */
+
+export { sagaApp } from './app.js'
+export { type Metrics, sagaMetrics } from './metrics.js'
+export { openApi } from './openapi.js'
+export type { AppOptions, Role, ServeOptions, Token } from './options.js'
+export type { ProblemDetails } from './problem.js'
+export { type SagaServer, serve } from './serve.js'
+export type { StatsBucket } from './stats.js'

@@ -1,0 +1,128 @@
+/**
+ * The routes that look: sagas, journals, definitions, health, figures.
+ *
+ * Invariant: looking changes nothing, and shows nobody what is hidden from him.
+ */
+import { type ListOptions, type Orchestrator, type SagaView, type Status, why } from '../index.js'
+import { systemClock } from '../runtime/clock.js'
+import { notFound } from '../runtime/facts.js'
+import type { Caller } from './access.js'
+import { json } from './answer.js'
+import { type Call, type Handler, partOf } from './call.js'
+import { badRequest } from './problem.js'
+import type { Pulse } from './pulse.js'
+import type { Redaction, Veil } from './redact.js'
+
+/** A page of the list; more would take longer than a page may. */
+const mostListed = 500
+const filters = ['status', 'name', 'stuck', 'blocked', 'late', 'after', 'order', 'limit', 'counts']
+
+export interface Looking {
+  readonly orchestrator: Orchestrator
+  readonly pulse: Pulse
+  readonly redaction: Redaction
+  readonly showPayloads: boolean
+}
+
+export const veilFor = ({ redaction, showPayloads }: Looking, { role }: Caller): Veil =>
+  redaction.veil(role === 'operate' || showPayloads)
+
+/** As it is answered: with the sentence that says why it is where it is. */
+export async function shown(looking: Looking, view: SagaView, caller: Caller): Promise<object> {
+  const veiled = veilFor(looking, caller).view(view)
+  const needsWorkers = view.blocked || (view.owner !== null && view.endedAt === null)
+  const { workers } = needsWorkers ? await looking.pulse.health() : { workers: [] }
+  return { ...veiled, why: why(veiled, systemClock.now(), workers) }
+}
+
+export const etagOf = ({ seq }: Pick<SagaView, 'seq'>): string => `"${seq}"`
+
+export async function viewOf({ orchestrator }: Looking, id: string): Promise<SagaView> {
+  const view = await orchestrator.get(id)
+  if (!view) throw notFound(id)
+  return view
+}
+
+export const getSaga =
+  (looking: Looking): Handler =>
+  async (call) => {
+    const view = await viewOf(looking, partOf(call, 'sagas'))
+    return json(await shown(looking, view, call.caller), 200, { ETag: etagOf(view) })
+  }
+
+export const getJournal =
+  (looking: Looking): Handler =>
+  async (call) => {
+    const id = partOf(call, 'sagas')
+    const entries = await looking.orchestrator.journal(id)
+    if (!entries) throw notFound(id)
+    return json({ entries: veilFor(looking, call.caller).journal(entries) })
+  }
+
+export const listSagas =
+  ({ orchestrator, pulse }: Looking): Handler =>
+  async (call) => {
+    const { options, counts } = listOf(call)
+    const [{ sagas, next }, health] = await Promise.all([
+      orchestrator.list(options),
+      counts ? pulse.health() : undefined,
+    ])
+    return json({ sagas, next: next ?? null, ...(health ? { counts: health.counts } : {}) })
+  }
+
+function listOf({ request }: Call): { options: ListOptions; counts: boolean } {
+  const query = new URL(request.url).searchParams
+  for (const name of query.keys()) {
+    if (!filters.includes(name)) {
+      throw badRequest(
+        `there is no filter ${JSON.stringify(name.slice(0, 40))}`,
+        `there are: ${filters.join(', ')}`,
+      )
+    }
+  }
+  const status = query.getAll('status').flatMap((value) => value.split(','))
+  const options = {
+    limit: limitOf(query.get('limit')),
+    ...(status.length > 0 ? { status: status as Status[] } : {}),
+    ...textIn(query, 'name'),
+    ...textIn(query, 'after'),
+    ...textIn(query, 'order'),
+    ...flagIn(query, 'stuck'),
+    ...flagIn(query, 'blocked'),
+    ...flagIn(query, 'late'),
+  } as ListOptions
+  return { options, counts: flagIn(query, 'counts').counts === true }
+}
+
+function limitOf(text: string | null): number {
+  if (text === null) return 50
+  const limit = /^\d{1,9}$/.test(text) ? Number(text) : 0
+  if (limit >= 1 && limit <= mostListed) return limit
+  throw badRequest('limit is out of range', `use a whole number from 1 to ${mostListed}`)
+}
+
+const textIn = (query: URLSearchParams, name: string): Readonly<Record<string, string>> => {
+  const value = query.get(name)
+  return value === null ? {} : { [name]: value }
+}
+
+function flagIn(query: URLSearchParams, name: string): Readonly<Record<string, boolean>> {
+  const value = query.get(name)
+  if (value === null) return {}
+  if (value === 'true' || value === 'false') return { [name]: value === 'true' }
+  throw badRequest(`${name} is neither true nor false`, `write ${name}=true`)
+}
+
+export const listDefinitions =
+  ({ orchestrator }: Looking): Handler =>
+  () =>
+    json({
+      definitions: orchestrator
+        .definitions()
+        .map(({ plan: { name, version, shape } }) => ({ name, version, shape })),
+    })
+
+export const getHealth =
+  ({ pulse }: Looking): Handler =>
+  async () =>
+    json(await pulse.health())

@@ -1,0 +1,143 @@
+/**
+ * The route that submits: by the name of a definition that is offered here.
+ *
+ * Invariants
+ * - It answers only once the saga is stored; the same request again, whatever became of the first answer, finds the same saga.
+ * - However many wait for one saga, one wait of the orchestrator serves them; a client that waits no longer leaves nothing behind
+ *   but that.
+ */
+import type { Definition, Duration, Orchestrator, SagaHandle } from '../index.js'
+import { systemClock } from '../runtime/clock.js'
+import { checkId } from '../runtime/submission.js'
+import { json } from './answer.js'
+import { type BodyLimits, type Members, membersOf, textOf } from './body.js'
+import { type Call, encoded, type Handler } from './call.js'
+import { etagOf, type Looking, shown } from './looking.js'
+import { badRequest, Problem } from './problem.js'
+
+const members = ['definition', 'input', 'id', 'deadline'] as const
+
+/** s; a client may ask again. */
+const longestWait = 60
+
+export class Submitting {
+  readonly #orchestrator: Orchestrator
+  readonly #looking: Looking
+  readonly #limits: BodyLimits
+  readonly #waits = new Map<string, Promise<void>>()
+
+  constructor(looking: Looking, limits: BodyLimits) {
+    this.#orchestrator = looking.orchestrator
+    this.#looking = looking
+    this.#limits = limits
+  }
+
+  readonly handler: Handler = async (call) => {
+    const { request } = call
+    const wait = waitOf(request.headers.get('Prefer'))
+    const body = await membersOf(request, members, this.#limits)
+    const id = idOf(body, request.headers.get('Idempotency-Key'))
+    const definition = this.#definitionOf(body)
+    const handle = await this.#orchestrator.submit(definition, body['input'], {
+      ...(id === undefined ? {} : { id }),
+      ...(body['deadline'] === undefined ? {} : { deadline: body['deadline'] as Duration }),
+    })
+    const isOver = wait === undefined ? undefined : await this.#endsWithin(handle, wait * 1_000)
+    return this.#answer(call, handle, wait, isOver)
+  }
+
+  #definitionOf(body: Members): Definition {
+    const wanted = textOf(body, 'definition')
+    const offered = this.#orchestrator.definitions()
+    const found =
+      offered.findLast(({ plan }) => `${plan.name}@${plan.version}` === wanted) ??
+      offered.findLast(({ plan }) => plan.name === wanted)
+    if (found) return found
+    throw new Problem(404, `no definition ${JSON.stringify(wanted.slice(0, 100))} is offered here`, {
+      code: 'UNKNOWN_DEFINITION',
+      hint: 'GET /v1/definitions lists what is',
+    })
+  }
+
+  async #answer(
+    call: Call,
+    { id, created }: SagaHandle<unknown>,
+    wait: number | undefined,
+    isOver: boolean | undefined,
+  ): Promise<Response> {
+    const path = new URL(call.request.url).pathname
+    const headers = {
+      Location: `${path.slice(0, path.lastIndexOf('/v1/sagas'))}/v1/sagas/${encoded(id)}`,
+      ...(wait === undefined ? {} : { 'Preference-Applied': `wait=${wait}` }),
+    }
+    const status = isOver === false ? 202 : created ? 201 : 200
+    const view = await this.#orchestrator.get(id)
+    // A duplicate of what was pruned: that it ended is all that is known.
+    if (!view) return json({ id, pruned: true }, status, headers)
+    const body = await shown(this.#looking, view, call.caller)
+    return json(body, status, { ...headers, ETag: etagOf(view) })
+  }
+
+  /** False if the time is over first. */
+  #endsWithin(handle: SagaHandle<unknown>, ms: number): Promise<boolean> {
+    const end = this.#endOf(handle)
+    return new Promise((resolve, reject) => {
+      const timer = systemClock.timer(ms, () => resolve(false))
+      end.then(
+        () => {
+          timer.cancel()
+          resolve(true)
+        },
+        (error: unknown) => {
+          timer.cancel()
+          reject(error)
+        },
+      )
+    })
+  }
+
+  #endOf(handle: SagaHandle<unknown>): Promise<void> {
+    const known = this.#waits.get(handle.id)
+    if (known !== undefined) return known
+    const end = handle.outcome().then(
+      () => this.#forget(handle.id),
+      (error: unknown) => {
+        this.#forget(handle.id)
+        throw error
+      },
+    )
+    this.#waits.set(handle.id, end)
+    // Where all who waited have gone nobody hears of it.
+    end.catch(() => {})
+    return end
+  }
+
+  #forget(id: string): void {
+    this.#waits.delete(id)
+  }
+}
+
+/** `Idempotency-Key` is the id of a saga that is not given one. */
+function idOf(body: Members, key: string | null): string | undefined {
+  const id = textOf(body, 'id', 'optional')
+  const unquoted = key === null ? undefined : keyIn(key)
+  if (id !== undefined && unquoted !== undefined && id !== unquoted) {
+    throw badRequest('id and Idempotency-Key differ', 'send one of them, or the same')
+  }
+  const wanted = id ?? unquoted
+  return wanted === undefined ? undefined : checkId(wanted)
+}
+
+/** Headers carry bytes, which Node reads as Latin-1; clients that send more send UTF-8. The draft standard quotes it. */
+function keyIn(header: string): string {
+  const bytes = Buffer.from(header, 'latin1')
+  const text = bytes.toString('utf8')
+  const key = Buffer.from(text, 'utf8').equals(bytes) ? text : header
+  return /^"[^"\\]+"$/.test(key) ? key.slice(1, -1) : key
+}
+
+/** Seconds, at most a minute. What else may be preferred means nothing here, and is passed over, as the standard says. */
+function waitOf(prefer: string | null): number | undefined {
+  const wait = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?(?=$|[,;\s])/i.exec(prefer ?? '')?.[1]
+  return wait === undefined ? undefined : Math.min(longestWait, Number(wait))
+}
