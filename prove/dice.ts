@@ -23,10 +23,9 @@ export class Dice {
   #state: number
 
   constructor(seed: number, ...streams: readonly (string | number)[]) {
-    this.#state = streams.reduce<number>(
-      (state, stream) => mix(state, typeof stream === 'number' ? stream : hashOf(stream)),
-      mix(seed, 0),
-    )
+    let state = mix(seed, 0)
+    for (const stream of streams) state = mix(state, typeof stream === 'number' ? stream : hashOf(stream))
+    this.#state = state
   }
 
   /** In [0, 1). Mulberry32, by Tommy Ettinger. */

@@ -7,7 +7,7 @@
  * - The mood: each seed switches each kind on or off and picks its rate, so that rare combinations happen and none drowns
  *   the others (Groce et al., "Swarm Testing", ISSTA 2012).
  */
-import { Dice, mix } from './dice.js'
+import { Dice, hashOf, mix } from './dice.js'
 
 /** The usual rate of each, per draw; what a draw is stands at the place that draws. */
 const rates = {
@@ -98,12 +98,18 @@ export function moodOf(seed: number): Mood {
   return { rates: chosen }
 }
 
+/** Of one kind at one place. */
+interface Stream {
+  readonly hash: number
+  draws: number
+}
+
 export class Faults {
   /** Only these may happen; undefined: all. */
   readonly #only: ReadonlySet<string> | undefined
   readonly #mood: Mood
   readonly #seed: number
-  readonly #draws = new Map<string, number>()
+  readonly #streams = new Map<Kind, Map<string | number, Stream>>()
   /** What has happened. */
   readonly happened: string[] = []
   readonly counts = new Map<Kind, number>()
@@ -121,18 +127,26 @@ export class Faults {
   at(kind: Kind, place: string | number): Fault | undefined {
     const rate = this.#mood.rates.get(kind)
     if (rate === undefined || this.calm) return undefined
-    const stream = `${kind}/${place}`
-    const draw = this.#draws.get(stream) ?? 0
-    this.#draws.set(stream, draw + 1)
-    const dice = new Dice(mix(this.#seed, draw), stream)
+    const stream = this.#streamOf(kind, place)
+    const draw = stream.draws++
+    const dice = new Dice(mix(this.#seed, draw), stream.hash)
     if (!dice.chance(rate)) return undefined
-    const name = `${stream}/${draw}`
+    const name = `${kind}/${place}/${draw}`
     if (this.#only && !this.#only.has(name)) return undefined
     const fault = new Fault(name, dice)
     this.happened.push(name)
     this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1)
     this.onFault(fault)
     return fault
+  }
+
+  #streamOf(kind: Kind, place: string | number): Stream {
+    const places = this.#streams.get(kind) ?? new Map<string | number, Stream>()
+    const known = places.get(place)
+    if (known) return known
+    const stream = { hash: hashOf(`${kind}/${place}`), draws: 0 }
+    this.#streams.set(kind, places.set(place, stream))
+    return stream
   }
 
   /** True where this kind can happen at all. */

@@ -46,7 +46,8 @@ export interface Report {
   readonly lines: readonly string[]
 }
 
-/** After the last submit faults go on for so long, in ms. */
+/** After the last submit faults go on for so long, in ms: the longer where there still is something to disturb. */
+const shortestWork = 300
 const longestWork = 1_500
 /** Everything must have ended so long after the last fault, in ms. */
 const patience = 200_000
@@ -306,8 +307,12 @@ class History {
   /** Everything goes wrong that can. */
   async #work(): Promise<void> {
     const last = this.#setting.sagas.at(-1)?.at ?? 0
-    const until = this.#timeline.now + last + longestWork
-    await this.#until(() => this.#timeline.now >= until)
+    const { now } = this.#timeline
+    const [early, late] = [now + last + shortestWork, now + last + longestWork]
+    await this.#every(25, () => {
+      const at = this.#timeline.now
+      return at >= late || (at >= early && this.#isDone())
+    })
   }
 
   /** No new faults. What is gone, stuck or poisonous stays so: nobody else may suffer (P8). */
@@ -348,14 +353,10 @@ class History {
     const isOver = (): boolean => {
       const { now } = this.#timeline
       this.#addStray(this.#code.strayed)
-      const quiet =
-        this.#world.underWay === 0 &&
-        this.#slow.count === 0 &&
-        this.#clients.every(({ isStored }) => isStored) &&
-        [...this.#observer.byNumber.values()].every(({ isEnded }) => isEnded)
+      const quiet = this.#world.underWay === 0 && this.#slow.count === 0 && this.#isDone()
       if (!quiet) quietSince = 0
       else quietSince ||= now
-      return quiet && now - quietSince >= 600
+      return quiet && now - quietSince >= 400
     }
     await this.#every(50, () => isOver() || this.#timeline.now - since > patience)
     if (this.#wrong.length > 0 || isOver()) return
@@ -363,6 +364,12 @@ class History {
       if (!isStored) this.complain('P1', `${saga.id} is not stored yet`)
     for (const { id, isEnded, state } of this.#observer.byNumber.values())
       if (!isEnded) this.complain('P2', `${id} is still ${state.status}, and nothing is wrong any more`)
+  }
+
+  #isDone(): boolean {
+    for (const { isStored } of this.#clients) if (!isStored) return false
+    for (const { isEnded } of this.#observer.byNumber.values()) if (!isEnded) return false
+    return true
   }
 
   /** Everybody runs these; one more runs what a careless deploy has left behind, if there is any. */
