@@ -1,6 +1,14 @@
 /** Starts the page. */
 import { render } from 'preact'
-import './style.css'
+import { App } from './app.js'
+import './style/base.css'
+import './style/shell.css'
+import './style/list.css'
+import './style/numbers.css'
+import './style/saga.css'
+import './style/timeline.css'
+import './style/rooms.css'
+import './style/narrow.css'
 
 const place = document.getElementById('page')
-if (place) render(<p>hello</p>, place)
+if (place) render(<App />, place)

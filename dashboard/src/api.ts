@@ -1,0 +1,157 @@
+/**
+ * The API as the page calls it. It lies beside the page, at `v1/` below whatever path the page is served at.
+ *
+ * Invariants
+ * - Everything that goes wrong is a `Problem` that a person can read; nothing is swallowed.
+ * - A 401 is told to `onSignedOut`, whoever asked: the page then asks for a token.
+ */
+import type { Health, JournalEntry, SagaSummary, SagaView, Status } from 'backstep'
+
+export type View = SagaView & { readonly why?: string }
+export type Counts = Health['counts']
+
+export interface SagaPage {
+  readonly sagas: readonly SagaSummary[]
+  readonly next?: string | null
+  readonly counts?: Counts
+}
+
+/** What happened in one stretch of time in the process that answers. */
+export interface Bucket {
+  /** When it began, ms since 1970. */
+  readonly at: number
+  readonly committed: number
+  readonly rolledBack: number
+  readonly attempts: number
+  readonly failures: number
+  /** From submit to end, ms; null: nothing ended. */
+  readonly p50: number | null
+  readonly p99: number | null
+}
+
+export interface Stats {
+  /** The length of a bucket. */
+  readonly bucketMs: number
+  readonly buckets: readonly Bucket[]
+}
+
+/** Who is looking, and what the server lets them do. */
+export interface Session {
+  readonly name: string
+  readonly role: 'read' | 'operate'
+  /** Somebody signed in, and can sign out. */
+  readonly needsToken: boolean
+  readonly readOnly: boolean
+}
+
+export const mayAct = (session: Session | undefined): boolean =>
+  session?.role === 'operate' && !session.readOnly
+
+export interface Filter {
+  readonly status?: Status
+  readonly show?: 'stuck' | 'blocked' | 'late'
+  readonly name?: string
+  readonly after?: string
+  readonly order?: 'oldest'
+}
+
+/** `application/problem+json`, or what stands for it where nobody answered. */
+export class Problem extends Error {
+  readonly status: number
+  readonly code: string
+  readonly hint: string
+
+  constructor(status: number, code: string, message: string, hint = '') {
+    super(message)
+    this.status = status
+    this.code = code
+    this.hint = hint
+  }
+}
+
+export const isMissing = (problem: unknown): boolean => problem instanceof Problem && problem.status === 404
+
+/** `http://host/any/path/v1/…` */
+export const addressOf = (path: string): string =>
+  new URL(`v1/${path}`, `${location.origin}${location.pathname}`).href
+
+let signedOut = (): void => {}
+/** Called when the server asks who we are. */
+export const onSignedOut = (then: () => void): void => {
+  signedOut = then
+}
+
+/** The server's clock less ours, ms: countdowns go by the server's. */
+let ahead = 0
+export const serverNow = (): number => Date.now() + ahead
+
+function readClock(answer: Response): void {
+  const date = Date.parse(answer.headers.get('Date') ?? '')
+  // `Date` has whole seconds; what is less than two may be no difference at all.
+  const difference = date + 500 - Date.now()
+  ahead = Math.abs(difference) < 2_000 || Number.isNaN(date) ? 0 : difference
+}
+
+async function problemOf(answer: Response): Promise<Problem> {
+  const text = await answer.text().catch(() => '')
+  try {
+    const { code, detail, title, hint } = JSON.parse(text) as Record<string, string | undefined>
+    return new Problem(answer.status, code ?? '', detail ?? title ?? answer.statusText, hint)
+  } catch {
+    return new Problem(answer.status, '', `the server answered ${answer.status} ${answer.statusText}`.trim())
+  }
+}
+
+async function call<Answer>(path: string, init: RequestInit = {}): Promise<Answer> {
+  const answer = await fetch(addressOf(path), { credentials: 'same-origin', ...init }).catch((error) => {
+    if (init.signal?.aborted) throw error
+    throw new Problem(0, 'UNREACHABLE', 'the server does not answer', 'is `backstep serve` still running?')
+  })
+  readClock(answer)
+  if (answer.status === 401) signedOut()
+  if (!answer.ok) throw await problemOf(answer)
+  if (answer.status === 204) return undefined as Answer
+  return (await answer.json()) as Answer
+}
+
+const post = (path: string, body: unknown): Promise<unknown> =>
+  call(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) })
+
+const sagaPath = (id: string): string => `sagas/${encodeURIComponent(id)}`
+
+function listPath({ status, show, name, after, order }: Filter, limit: number): string {
+  const query = new URLSearchParams({ limit: String(limit), counts: 'true' })
+  if (status) query.set('status', status)
+  if (show) query.set(show, 'true')
+  if (name) query.set('name', name)
+  if (after) query.set('after', after)
+  if (order) query.set('order', order)
+  return `sagas?${query}`
+}
+
+export const api = {
+  list: (filter: Filter, limit: number, signal?: AbortSignal) =>
+    call<SagaPage>(listPath(filter, limit), signal ? { signal } : {}),
+  get: (id: string) => call<View>(sagaPath(id)),
+  journal: async (id: string) =>
+    (await call<{ entries: readonly JournalEntry[] }>(`${sagaPath(id)}/journal`)).entries,
+  health: () => call<Health>('health'),
+  stats: () => call<Stats>('stats'),
+  /** The names of what is offered here. */
+  definitions: async () => {
+    const { definitions } = await call<{ definitions: readonly { readonly name: string }[] }>('definitions')
+    return definitions.map(({ name }) => name)
+  },
+  session: () => call<Session>('session'),
+  signIn: (token: string) => post('session', { token }),
+  signOut: () => call('session', { method: 'DELETE' }),
+  cancel: (id: string, reason: string) => post(`${sagaPath(id)}/cancel`, { reason }),
+  retry: (id: string) => post(`${sagaPath(id)}/retry`, {}),
+  resolve: (
+    id: string,
+    step: string,
+    body: { readonly as: 'rolled_back' | 'committed'; readonly output?: unknown; readonly reason: string },
+  ) => post(`${sagaPath(id)}/steps/${encodeURIComponent(step)}/resolve`, body),
+  eventsOf: (id: string) => addressOf(`${sagaPath(id)}/events`),
+  events: () => addressOf('events'),
+}

@@ -1,0 +1,46 @@
+/**
+ * Asks for a token, gives it to the server once, and forgets it: what stays is a cookie that no script can read.
+ */
+import { useState } from 'preact/hooks'
+import { api, type Problem } from './api.js'
+import { Mark } from './glyph.js'
+import { problemIn } from './hooks.js'
+import { Trouble } from './trouble.js'
+
+export function Login({ done }: { readonly done: () => void }) {
+  const [problem, setProblem] = useState<Problem>()
+  const [token, type] = useState('')
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault()
+    try {
+      await api.signIn(token.trim())
+      type('')
+      done()
+    } catch (error) {
+      setProblem(problemIn(error))
+    }
+  }
+  return (
+    <main class="login">
+      <form onSubmit={(event) => void submit(event)}>
+        <Mark />
+        <h1>Backstep</h1>
+        <label class="field">
+          <span>Token</span>
+          <input
+            type="password"
+            required
+            autocomplete="current-password"
+            value={token}
+            onInput={(event) => type(event.currentTarget.value)}
+          />
+          <small>One of those that the server was started with.</small>
+        </label>
+        {problem && <Trouble problem={problem} />}
+        <button type="submit" class="primary">
+          Sign in
+        </button>
+      </form>
+    </main>
+  )
+}

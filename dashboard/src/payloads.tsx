@@ -1,0 +1,37 @@
+/**
+ * What went in, and what came out of each step. The server leaves out what this reader may not see.
+ */
+import type { SagaView } from 'backstep'
+import { useState } from 'preact/hooks'
+
+/** Characters that are shown at once: a payload may have a megabyte, and a browser lays all of it out. */
+const firstPart = 20_000
+
+export function Payloads({ saga }: { readonly saga: SagaView }) {
+  const outputs = Object.entries(saga.outputs)
+  return (
+    <section class="payloads" aria-label="Payloads">
+      <Payload name="input" value={saga.input} />
+      {outputs.map(([step, value]) => (
+        <Payload key={step} name={`output of ${step}`} value={value} />
+      ))}
+      {outputs.length === 0 && <p class="note">No step has an output.</p>}
+    </section>
+  )
+}
+
+function Payload({ name, value }: { readonly name: string; readonly value: unknown }) {
+  const [whole, show] = useState(false)
+  const text = value === undefined ? 'none' : JSON.stringify(value, null, 2)
+  return (
+    <section>
+      <h2>{name}</h2>
+      <pre>{whole ? text : text.slice(0, firstPart)}</pre>
+      {!whole && text.length > firstPart && (
+        <button type="button" onClick={() => show(true)}>
+          Show all of it ({Math.round(text.length / 1_000)} kB)
+        </button>
+      )}
+    </section>
+  )
+}

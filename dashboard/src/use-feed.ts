@@ -1,0 +1,74 @@
+/**
+ * The list as the page holds it: fetched, then kept up to date by the stream of the whole.
+ */
+import type { SagaSummary } from 'backstep'
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
+import { api, type Counts, type Filter } from './api.js'
+import { arranged, heard, pageLength, type Rows, together } from './feed.js'
+import { type Loaded, useLoaded, useStream, useThrottled } from './hooks.js'
+import type { Line } from './live.js'
+
+interface Page {
+  readonly rows: Rows
+  readonly next: string | null
+  readonly counts: Counts | undefined
+}
+
+export interface Feed {
+  /** Undefined: the first answer has not come. */
+  readonly rows: readonly SagaSummary[] | undefined
+  readonly next: string | null
+  readonly counts: Counts | undefined
+  readonly problem: Loaded<Page>['problem']
+  readonly line: Line
+  readonly reload: () => void
+}
+
+/** What is in trouble may be on a later page: it is asked for by itself. */
+async function fetchPage(filter: Filter): Promise<Page> {
+  const all = filter.status === undefined && filter.show === undefined && filter.after === undefined
+  const [page, ...troubled] = await Promise.all([
+    api.list(filter, pageLength),
+    ...(all ? (['stuck', 'blocked'] as const).map((show) => api.list({ ...filter, show }, pageLength)) : []),
+  ])
+  const rows = together([...troubled.map(({ sagas }) => sagas), page.sagas])
+  return { rows, next: page.next ?? null, counts: page.counts }
+}
+
+export function useFeed(filter: Filter, signedIn: number, changed: (saga: SagaSummary) => void): Feed {
+  const key = JSON.stringify([filter, signedIn])
+  const { value, problem, load } = useLoaded(key, () => fetchPage(filter))
+  const [rows, setRows] = useState<{ key: string; rows: Rows }>()
+  const [counts, setCounts] = useState<Counts>()
+  const news = useRef<SagaSummary[]>([])
+  useEffect(() => {
+    if (!value) return
+    setRows({ key, rows: value.rows })
+    if (value.counts) setCounts(value.counts)
+  }, [value, key])
+  // A busy server tells of hundreds at once: the list is drawn once for all of them.
+  const drain = useThrottled(() => {
+    const told = news.current
+    news.current = []
+    setRows((was) => was && { key: was.key, rows: heard(was.rows, told, filter) })
+  }, 250)
+  const tell = useCallback(
+    (saga: SagaSummary) => {
+      news.current.push(saga)
+      drain()
+    },
+    [drain],
+  )
+  const line = useStream(api.events(), {
+    on: {
+      saga: (data) => {
+        tell(data as SagaSummary)
+        changed(data as SagaSummary)
+      },
+      counts: (data) => setCounts(data as Counts),
+    },
+    opened: load,
+  })
+  const shown = rows?.key === key ? arranged(rows.rows, filter) : undefined
+  return { rows: shown, next: value?.next ?? null, counts, problem, line, reload: load }
+}

@@ -1,0 +1,177 @@
+/**
+ * Who waits for whom, and for which key. The server knows of each saga what it waits for; the other direction is found by asking the
+ * sagas that are queued, the oldest first, and so many at most.
+ */
+import type { SagaView } from 'backstep'
+import { useState } from 'preact/hooks'
+import type { Go, Place } from './address.js'
+import { api, type View } from './api.js'
+import { Glyph } from './glyph.js'
+import { useLoaded } from './hooks.js'
+import { To } from './list.js'
+import { Trouble } from './trouble.js'
+import { isEnded, type Kind, plural } from './words.js'
+
+type Obstacle = SagaView['waitsFor'][number]
+
+export interface Wait {
+  readonly waiter: View
+  readonly for_: Obstacle
+}
+
+/** Sagas that are asked what they wait for: each is a request. */
+const asked = 40
+const atOnce = 4
+
+/** What the oldest queued sagas wait for. `all`: there is no other queued saga. */
+export async function findWaits(): Promise<{ readonly waits: readonly Wait[]; readonly all: boolean }> {
+  const { sagas, next } = await api.list({ status: 'queued', order: 'oldest' }, asked)
+  const views: (View | undefined)[] = []
+  for (let at = 0; at < sagas.length; at += atOnce) {
+    const some = sagas.slice(at, at + atOnce).map(({ id }) => api.get(id).catch(() => undefined))
+    views.push(...(await Promise.all(some)))
+  }
+  const waits = views.flatMap((waiter) => (waiter ? waiter.waitsFor.map((for_) => ({ waiter, for_ })) : []))
+  return { waits, all: !next }
+}
+
+interface Props {
+  readonly place: Place
+  readonly go: Go
+}
+
+const kindOfObstacle = ({ stuck, blocked, stage }: Obstacle): Kind =>
+  blocked ? 'blocked' : stuck ? 'stuck' : stage === 'holding' ? 'running' : 'queued'
+
+const ToSaga = ({ id, place, go }: Props & { readonly id: string }) => (
+  <To {...{ place, go }} to={{ room: 'sagas', saga: id, tab: 'timeline' }} class="id">
+    {id}
+  </To>
+)
+
+/** In the page of one saga: both directions. */
+export function Waits({ saga, place, go }: Props & { readonly saga: SagaView }) {
+  const [look, setLook] = useState<string>()
+  if (isEnded(saga)) return null
+  return (
+    <section class="waits" aria-label="Who waits for whom">
+      <h2>Keys</h2>
+      {saga.waitsFor.length > 0 && (
+        <ul>
+          {saga.waitsFor.map((obstacle) => (
+            <li key={`${obstacle.id} ${obstacle.key}`}>
+              <Glyph kind={kindOfObstacle(obstacle)} />
+              <span>
+                waits for <ToSaga {...{ place, go }} id={obstacle.id} />
+                {obstacle.key === null
+                  ? ', since one of the two has no keys'
+                  : obstacle.stage === 'holding'
+                    ? ', which holds '
+                    : ', which is before it in line for '}
+                {obstacle.key !== null && <code>{obstacle.key}</code>}
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+      {saga.waitsFor.length === 0 && <p class="note">It waits for no other saga.</p>}
+      {look === saga.id ? (
+        <WaitersOf {...{ saga, place, go }} />
+      ) : (
+        <button type="button" onClick={() => setLook(saga.id)}>
+          Who waits for it?
+        </button>
+      )}
+    </section>
+  )
+}
+
+function WaitersOf({ saga, place, go }: Props & { readonly saga: SagaView }) {
+  const { value, problem, load } = useLoaded(`waiters ${saga.id}`, findWaits)
+  if (problem) return <Trouble problem={problem} again={load} />
+  if (!value) return <p class="note">Asking those that are queued</p>
+  const found = value.waits.filter(({ for_ }) => for_.id === saga.id)
+  return (
+    <>
+      {found.length > 0 && (
+        <ul>
+          {found.map(({ waiter, for_ }) => (
+            <li key={waiter.id}>
+              <Glyph kind="queued" />
+              <span>
+                <ToSaga {...{ place, go }} id={waiter.id} /> waits for it
+                {for_.key !== null && ' to let go of '}
+                {for_.key !== null && <code>{for_.key}</code>}
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+      <p class="note">
+        {found.length === 0 ? 'Nobody waits for it' : `${plural(found.length, 'saga')} found`}
+        {value.all ? '.' : `, among the ${asked} that are queued longest.`}
+      </p>
+    </>
+  )
+}
+
+/** All lines: each saga that is in the way, the key, and who stands behind it. */
+export function Lines({ place, go }: Props) {
+  const { value, problem, load } = useLoaded('lines', findWaits)
+  if (!value)
+    return problem ? (
+      <Trouble problem={problem} again={load} />
+    ) : (
+      <p class="loading-text">Asking those that are queued</p>
+    )
+  const lines = new Map<string, { for_: Obstacle; waiters: View[] }>()
+  for (const { waiter, for_ } of value.waits) {
+    const name = JSON.stringify([for_.id, for_.key])
+    const line = lines.get(name) ?? { for_, waiters: [] }
+    line.waiters.push(waiter)
+    lines.set(name, line)
+  }
+  const sorted = [...lines].sort(
+    ([, a], [, b]) => rank(b.for_) - rank(a.for_) || b.waiters.length - a.waiters.length,
+  )
+  return (
+    <section class="lines" aria-label="Who waits for whom">
+      <header>
+        <h1>Who waits for whom</h1>
+        <button type="button" onClick={load}>
+          Look again
+        </button>
+      </header>
+      {sorted.length === 0 && (
+        <div class="nothing">
+          <p>Nobody waits for anybody.</p>
+        </div>
+      )}
+      <ul>
+        {sorted.map(([name, { for_, waiters }]) => (
+          <li key={name} class={kindOfObstacle(for_)}>
+            <div class="holder">
+              <Glyph kind={kindOfObstacle(for_)} />
+              <ToSaga {...{ place, go }} id={for_.id} />
+              <span>{for_.stage === 'holding' ? 'holds' : 'is in line for'}</span>
+              {for_.key === null ? <span>everything: one of them has no keys</span> : <code>{for_.key}</code>}
+              {for_.stuck && <em class="tag stuck">stuck</em>}
+              {for_.blocked && <em class="tag blocked">blocked</em>}
+            </div>
+            <ol>
+              {waiters.map(({ id }) => (
+                <li key={id}>
+                  <ToSaga {...{ place, go }} id={id} />
+                </li>
+              ))}
+            </ol>
+          </li>
+        ))}
+      </ul>
+      {!value.all && <p class="note">Among the {asked} that are queued longest.</p>}
+    </section>
+  )
+}
+
+const rank = ({ stuck, blocked, stage }: Obstacle): number =>
+  stuck ? 4 : blocked ? 3 : stage === 'holding' ? 2 : 1
