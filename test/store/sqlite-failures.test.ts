@@ -72,7 +72,7 @@ class Direct {
 
   apply(...writes: Write[]): Result[] {
     const { cells, unsendable } = this.#encoder.encode(writes)
-    return toResults(this.#database.apply(cells), unsendable)
+    return toResults(this.#database.apply(cells), unsendable, writes.length)
   }
 }
 

@@ -79,7 +79,13 @@ const applied: Result = { type: 'applied' }
 const superseded: Result = { type: 'superseded' }
 const conflict: Result = { type: 'conflict' }
 
-export function toResults(results: readonly WireResult[], unsendable: ReadonlyMap<number, Error>): Result[] {
+/** `count`: how many writes were sent. Throws where that is not how many were answered: then no answer belongs to its write. */
+export function toResults(
+  results: readonly WireResult[],
+  unsendable: ReadonlyMap<number, Error>,
+  count: number,
+): Result[] {
+  if (results.length !== count) throw new Error(`${count} writes were answered by ${results.length} results`)
   const decoded = results.map(toResult)
   for (const [i, error] of unsendable) decoded[i] = { type: 'refused', error }
   return decoded

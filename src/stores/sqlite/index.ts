@@ -80,7 +80,7 @@ class SqliteStore implements Store {
 
   apply(writes: readonly Write[]): Promise<readonly Result[]> {
     const { cells, unsendable } = this.#encoder.encode(writes)
-    return this.#ask({ type: 'apply', cells }, (results) => toResults(results, unsendable))
+    return this.#ask({ type: 'apply', cells }, (results) => toResults(results, unsendable, writes.length))
   }
 
   find(ref: { readonly n: number } | { readonly id: string }): Promise<StoredSaga | Tombstone | undefined> {
