@@ -68,6 +68,8 @@ const has = (db: unknown, method: string): boolean =>
   typeof (db as Record<string, unknown> | null | undefined)?.[method] === 'function'
 
 export { BarrierError, type BarrierErrorCode, CommitAfterRollbackError, StaleTokenError } from './errors.js'
+export { commitHandler, type ParticipantCall, rollbackHandler } from './handlers.js'
+export type { ParticipantHandler } from './handlers-frameworks.js'
 export type { BarrierCall } from './key.js'
 export type { PostgresBarrier } from './postgres.js'
 export type { PooledClient, PostgresPool, PostgresTransaction } from './postgres-schema.js'
