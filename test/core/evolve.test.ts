@@ -58,6 +58,58 @@ describe('an answer on the way back', () => {
   )
 })
 
+describe('a late success', () => {
+  const turned = ['a commits', 'b times out']
+  const late = (output?: string): Entry => ({
+    ...{ type: 'late', step: 'b', attempt: 1 },
+    ...(output === undefined ? {} : { output }),
+  })
+  const output = (entry: Entry) => evolve(tell(planOf('a > b'), turned).state, entry, 1).steps[1]?.output
+
+  test('gives the rollback what it returned, if it returned anything', () => {
+    expect(output(late('x'))).toBe('x')
+    expect(output(late())).toBeUndefined()
+  })
+
+  test('of a step that stands changes nothing of its output', () => {
+    const { state } = tell(planOf('a > b'), turned)
+    expect(evolve(state, { ...late('x'), step: 'a' } as Entry, 1).steps[0]?.output).toBe('a')
+  })
+
+  test('makes the saga late only if it had ended, and of a committed saga nothing', () => {
+    expect(tell(planOf('a > b'), [...turned, 'b 1 lands late']).state.late).toBe(false)
+    const ended = tell(planOf('a > b'), [...turned, 'b rolls back', 'a rolls back']).state
+    expect(ended.late).toBe(false)
+    expect(evolve(ended, late(), 1)).toMatchObject({ late: true, status: 'rolling_back', cursor: 1 })
+    const { state } = tell(planOf('a > b'), ['a commits', 'b commits'])
+    expect(evolve(state, late('x'), 1)).toBe(state)
+    expect(evolve(state, { type: 'rolling_back', reason: 'cancelled' }, 1)).toBe(state)
+  })
+})
+
+test('a saga begins with nothing decided, and turns back for the reason given, and no more', () => {
+  const state = begin(planOf('a'), submitted)
+  expect(state).toMatchObject({
+    ...{ status: 'queued', position: 0, cursor: -1, late: false, pastPivot: false, deadlinePassed: false },
+  })
+  const turned = evolve(state, { type: 'rolling_back', reason: 'deadline' }, 1)
+  expect(turned.wayBack).toStrictEqual({ reason: 'deadline' })
+  expect(turned.cursor).toBe(0)
+})
+
+test('what an operator says of a step that stands already changes nothing', () => {
+  const { state } = tell(planOf('a > b'), ['a commits'])
+  const said: Entry = {
+    type: 'resolved',
+    step: 'a',
+    as: 'committed',
+    output: 'by hand',
+    reason: 'r',
+    actor: 'a',
+  }
+  expect(evolve(state, said, 1).steps[0]).toBe(state.steps[0])
+})
+
 describe('what decide says, word for word', () => {
   test('a time to wait for', () => {
     const waiting = tell(planOf('a', { a: { attempts: 2 } }), ['a is rejected']).state
