@@ -14,12 +14,13 @@ import { registerJournal } from './journal.js'
 import { registerList } from './list.js'
 import { registerMigrate } from './migrate.js'
 import { registerOperations } from './operate.js'
+import { registerServe } from './serve.js'
 import { registerShow } from './show.js'
 import { ThrowawayPostgres } from './throwaway-postgres.js'
 
 const about =
-  'Looks at sagas and steps in, beside the processes that run them. It runs no saga itself (but for simulate), ' +
-  'and looking never makes a store.'
+  'Looks at sagas and steps in, beside the processes that run them. Only serve and simulate run sagas ' +
+  'themselves, and looking never makes a store.'
 
 const exitCodes = `Exit codes:
   0    done
@@ -52,6 +53,7 @@ export function makeProgram(): Command {
     .hook('preAction', (_, action) => handDown(program, action))
   registerSimulate(program, () => ThrowawayPostgres.start())
   helpOfSimulate(program)
+  registerServe(program)
   registerList(program)
   registerShow(program)
   registerJournal(program)

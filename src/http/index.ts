@@ -3,9 +3,10 @@
  */
 
 export { sagaApp } from './app.js'
+export { withoutPayloads } from './log.js'
 export { type Metrics, sagaMetrics } from './metrics.js'
 export { openApi } from './openapi.js'
 export type { AppOptions, Role, ServeOptions, Token } from './options.js'
 export type { ProblemDetails } from './problem.js'
-export { type SagaServer, serve } from './serve.js'
+export { checkServeOptions, type SagaServer, serve } from './serve.js'
 export type { StatsBucket } from './stats.js'

@@ -56,15 +56,8 @@ const listenErrors: Readonly<Record<string, readonly [says: string, hint: string
  * @throws BadInputError for a bad option, for an address off loopback without tokens, or one that cannot be listened at (`LISTEN`)
  */
 export async function serve(orchestrator: Orchestrator, options: ServeOptions = {}): Promise<SagaServer> {
-  checkAppOptions(options, 'serve')
-  const { port = defaultPort, host = defaultHost, tokens = [], hosts = [] } = options
-  if (!isLoopback(host) && tokens.length === 0) {
-    throw new BadInputError(
-      `${host} can be reached from other machines, and there are no tokens`,
-      'pass tokens, or listen at 127.0.0.1 behind a proxy that asks who calls',
-      { code: 'NEEDS_TOKENS' },
-    )
-  }
+  checkServeOptions(options)
+  const { port = defaultPort, host = defaultHost, hosts = [] } = options
   const app = makeApp(orchestrator, { ...options, hosts: [...hosts, hostname(), host] })
   const server = limited(options)
   // Global Request and Response belong to the user's program.
@@ -79,6 +72,21 @@ export async function serve(orchestrator: Orchestrator, options: ServeOptions = 
       await closeWithin(server, duration(drain, 'drain'), () => app.streams.close())
     },
   }
+}
+
+/** What `serve` refuses before it listens. Throws BadInputError. */
+export function checkServeOptions(options: ServeOptions): void {
+  checkAppOptions(options, 'serve')
+  const { port = defaultPort, host = defaultHost, tokens = [] } = options
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new BadInputError(`there is no port ${port}`, 'use 1 to 65535, or 0 for any that is free')
+  }
+  if (isLoopback(host) || tokens.length > 0) return
+  throw new BadInputError(
+    `${host} can be reached from other machines, and there are no tokens`,
+    'pass tokens, or listen at 127.0.0.1 behind a proxy that asks who calls',
+    { code: 'NEEDS_TOKENS' },
+  )
 }
 
 function limited({ maxConnections = 2_000, requestTimeout = '30s' }: ServeOptions): Server {
@@ -98,9 +106,6 @@ function limited({ maxConnections = 2_000, requestTimeout = '30s' }: ServeOption
 }
 
 async function listen(server: Server, port: number, host: string): Promise<void> {
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new BadInputError(`there is no port ${port}`, 'use 1 to 65535, or 0 for any that is free')
-  }
   server.listen(port, host)
   try {
     await once(server, 'listening')

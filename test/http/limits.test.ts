@@ -1,0 +1,164 @@
+/**
+ * Scenario 49: clients that send slowly, much, or nothing; a server in a process of its own, so that what is measured is its own.
+ */
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Folder, start } from '../cli/processes.js'
+import { Service } from './fixture.js'
+
+interface Child {
+  readonly url: string
+  readonly port: number
+  readonly pid: number
+  stop(): Promise<void>
+}
+
+async function serveInChild(folder: Folder): Promise<Child> {
+  const child = start(['serve', '--json', '--port', '0', '--store', `sqlite:${folder.file('limits.db')}`])
+  const [line] = await once(child.stdout, 'data')
+  const { page, pid } = JSON.parse(String(line))
+  return {
+    url: page,
+    port: Number(new URL(page).port),
+    pid,
+    stop: async () => {
+      const gone = once(child, 'exit')
+      child.kill('SIGTERM')
+      expect(await gone).toEqual([0, null])
+    },
+  }
+}
+
+const rssOf = (pid: number) =>
+  Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1_024
+
+async function open(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  return socket
+}
+
+/** What 19 of 20 that are asked, one after the other, for so long, are answered within: the last may be the machine's. */
+async function answeredWithin(url: string, ms: number): Promise<number> {
+  const took: number[] = []
+  for (const end = performance.now() + ms; performance.now() < end; ) {
+    const begin = performance.now()
+    const response = await fetch(`${url}v1/sagas?limit=10`)
+    await response.text()
+    expect(response.status).toBe(200)
+    took.push(performance.now() - begin)
+    await sleep(10)
+  }
+  return took.sort((a, b) => a - b)[Math.floor(took.length * 0.95)] ?? Number.POSITIVE_INFINITY
+}
+
+describe('scenario 49', () => {
+  const folder = new Folder()
+  let child: Child
+  beforeAll(async () => {
+    child = await serveInChild(folder)
+  })
+  afterAll(async () => {
+    await child.stop()
+    folder.remove()
+  })
+
+  test('500 connections that send one byte a second: others are answered within 100 ms', async () => {
+    await answeredWithin(child.url, 500)
+    const sockets = await Promise.all(Array.from({ length: 500 }, () => open(child.port)))
+    const head = 'POST /v1/sagas HTTP/1.1\r\nHost: localhost\r\nX-Slow: '
+    let sent = 0
+    for (const [index, socket] of sockets.entries()) if (index % 2) socket.write(head)
+    const drip = setInterval(() => {
+      for (const socket of sockets) socket.write('G')
+      sent++
+    }, 1_000)
+    const took = await answeredWithin(child.url, 3_000)
+    clearInterval(drip)
+    expect(sent).toBeGreaterThanOrEqual(2)
+    expect(sockets.filter(({ destroyed }) => !destroyed).length).toBeGreaterThan(0)
+    expect(took).toBeLessThan(100)
+    for (const socket of sockets) socket.destroy()
+  })
+
+  test.each([
+    ['that says how large it is', `Content-Length: ${2 ** 30}`, false],
+    ['in chunks', 'Transfer-Encoding: chunked', true],
+  ])('a body of 1 GB %s: 413, cut off, and not held', async (_, header, chunked) => {
+    const before = rssOf(child.pid)
+    const socket = await open(child.port)
+    let answer = ''
+    let closed = false
+    socket.on('data', (data) => {
+      answer += data
+    })
+    socket.on('close', () => {
+      closed = true
+    })
+    const lines = ['POST /v1/sagas HTTP/1.1', 'Host: localhost', 'Content-Type: application/json', header]
+    socket.write(`${lines.join('\r\n')}\r\n\r\n`)
+    const block = Buffer.alloc(65_536, 0x20)
+    const frame = chunked ? Buffer.concat([Buffer.from('10000\r\n'), block, Buffer.from('\r\n')]) : block
+    let sent = 0
+    const others = answeredWithin(child.url, 500)
+    while (!closed && sent < 2 ** 30) {
+      sent += block.length
+      // The one who measures lives in this process, too.
+      await setImmediate()
+      if (!socket.write(frame)) await Promise.race([once(socket, 'drain').catch(() => {}), sleep(2_000)])
+    }
+    expect(answer).toMatch(/^HTTP\/1\.1 413 /)
+    expect(answer).toContain('TOO_LARGE')
+    expect(sent).toBeLessThan(2 ** 30)
+    expect(await others).toBeLessThan(100)
+    expect(rssOf(child.pid) - before).toBeLessThan(60)
+    socket.destroy()
+  })
+})
+
+describe('what arrives too slowly is cut off', () => {
+  let service: Service
+  beforeAll(async () => {
+    service = await Service.start({ requestTimeout: '1500ms', maxConnections: 8 })
+  })
+  afterAll(() => service.stop())
+
+  test.each([
+    ['headers', 'GET /v1/sagas HTTP/1.1\r\nHost: localhost\r\nX-Slow: '],
+    [
+      'a body',
+      'POST /v1/sagas HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{',
+    ],
+  ])('%s: 408', async (_, head) => {
+    const socket = await open(Number(new URL(service.url).port))
+    let answer = ''
+    socket.on('data', (data) => {
+      answer += data
+    })
+    socket.write(head)
+    const drip = setInterval(() => socket.write(' '), 100)
+    const since = performance.now()
+    await once(socket, 'close')
+    clearInterval(drip)
+    expect(performance.now() - since).toBeLessThan(5_000)
+    expect(answer).toMatch(/^HTTP\/1\.1 408 /)
+  })
+
+  test('headers of more than 16 kB: 431', async () => {
+    const { status } = await service.call('/livez', { headers: { 'X-Large': 'x'.repeat(20_000) } })
+    expect(status).toBe(431)
+  })
+
+  test('connections beyond the limit are refused, and there is room again once they go', async () => {
+    const port = Number(new URL(service.url).port)
+    const sockets = await Promise.all(Array.from({ length: 30 }, () => open(port)))
+    await sleep(100)
+    expect(sockets.filter(({ destroyed, closed }) => !destroyed && !closed).length).toBeLessThanOrEqual(8)
+    for (const socket of sockets) socket.destroy()
+    await expect.poll(async () => (await service.call('/livez').catch(() => undefined))?.status).toBe(200)
+  })
+})
