@@ -106,10 +106,6 @@ class History {
     const complain = (promise: string, what: string): void => this.complain(promise, what)
     this.#observer = new Observer({
       concurrency: this.#setting.concurrency,
-      lostAnswers: () => {
-        const { counts } = this.#faults
-        return (counts.get('answer-lost') ?? 0) + (counts.get('partly-written') ?? 0)
-      },
       now: () => this.#timeline.now,
       complain,
       planOf: (ref) => this.#code.planOf(ref),

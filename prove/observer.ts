@@ -31,7 +31,6 @@ export interface KnownWorker {
 export interface Watched {
   /** How many sagas a process is to run at once. */
   readonly concurrency: number
-  lostAnswers(): number
   now(): number
   complain: Complain
   /** The plan of a definition that this history knows. */
@@ -216,12 +215,12 @@ export class Observer {
   }
 
   /**
-   * One that is about to leave gives its place away; if its last write does not land, it stays. And what a claim gave whose answer
-   * was lost comes on top of what the next one gives.
+   * One that is about to leave gives its place away; if its last write does not land, it stays. And one claim whose answer was lost
+   * comes on top, until what it gave is found.
    */
   #judgeBound(worker: string): void {
-    const { complain } = this.#watched
-    const bound = 2 * this.#watched.concurrency + this.#watched.lostAnswers()
+    const { concurrency, complain } = this.#watched
+    const bound = 3 * concurrency
     let owned = 0
     for (const { owner } of this.byNumber.values()) if (owner === worker) owned++
     if (owned > bound) complain('bound', `a process owns ${owned} sagas, and should own ${bound} at most`)

@@ -432,6 +432,7 @@ export class Execution implements Subject {
     this.#gone = true
     this.#wake?.cancel()
     if (how === 'lost') this.#reportUnwritten()
+    else this.#calls.forsake('it has ended') // Only those of steps that were resolved by hand are still under way.
     this.#host.left(this, how)
   }
 

@@ -76,6 +76,7 @@ export class Worker implements Host {
   #claimAgain = false
   #backlog = true
   #adopt = false
+  #adopting = false
   #unoffered = false
   #wake: Timer | undefined
   #again: Timer | undefined
@@ -223,7 +224,8 @@ export class Worker implements Host {
     this.#claimAgain = false
     const free = Math.max(0, this.#free())
     // Where nothing was left to claim, ask for one: a claim holds its places back from the submits that come meanwhile.
-    const limit = this.#backlog ? free : Math.min(1, free)
+    // And where an answer was lost, find first what it gave: asking on and on would hoard what others could run.
+    const limit = this.#adopt || this.#adopting ? 0 : this.#backlog ? free : Math.min(1, free)
     this.#reserved += limit
     const worker = this.id
     this.commits.add({ type: 'claim', worker, limit }, (result, error) => {
@@ -323,11 +325,20 @@ export class Worker implements Host {
 
   /** Runs what is ours in the store and not here: what a claim or a submit gave whose answer was lost. Its notices were lost, too. */
   #adoptOwn(): void {
+    if (this.#adopting) return
     this.#adopt = false
+    this.#adopting = true
     for (const execution of this.#running.values()) execution.notice()
-    this.#ownUnrun().catch(() => {
-      this.#adopt = true
-    })
+    const adopted = (isWhole: boolean): void => {
+      this.#adopting = false
+      this.#adopt ||= !isWhole
+      // What was not found is looked for at the next poll.
+      if (!this.#adopt) this.claim()
+    }
+    this.#ownUnrun().then(
+      () => adopted(true),
+      () => adopted(false),
+    )
   }
 
   async #ownUnrun(): Promise<void> {

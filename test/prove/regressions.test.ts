@@ -199,3 +199,59 @@ test('a step behind the pivot whose service says never is tried for ever, and it
   })
   await clock.until(orchestrator.close({ drain: 0 }))
 })
+
+test('while the answers to its claims are lost, a worker does not claim on and on', async () => {
+  const clock = new FakeClock()
+  const memory = memoryStore({ now: clock.now })
+  let loses = true
+  const store = wrapStore(memory, {
+    apply: async (writes: readonly Write[]): Promise<readonly Result[]> => {
+      const results = await memory.apply(writes)
+      if (loses && writes.some(({ type }) => type === 'claim')) throw new Error('the answer was lost')
+      return results
+    },
+  })
+  const trip = saga('trip', { keys: () => [] }).step('a', { commit: () => {}, rollback: () => {} })
+  const desk = await clock.until(Orchestrator.open(memory, { work: false, clock, log: false }))
+  for (let i = 0; i < 40; i++) await clock.until(desk.submit(trip, undefined, { id: `x${i}` }))
+  const worker = await clock.until(
+    Orchestrator.open(store, { sagas: [trip], clock, concurrency: 2, log: false }),
+  )
+  await clock.advance(3_000)
+  const running = await desk.list({ status: ['running'], limit: 100 })
+  expect(running.sagas.length).toBeLessThanOrEqual(2)
+  loses = false
+  await clock.advance(30_000)
+  expect((await desk.list({ status: ['committed'], limit: 100 })).sagas).toHaveLength(40)
+  await clock.until(Promise.all([worker.close({ drain: 0 }), desk.close()]))
+})
+
+test('a rollback that hangs is given up when its step is resolved by hand and the saga ends', async () => {
+  const clock = new FakeClock()
+  const memory = memoryStore({ now: clock.now })
+  const aborted: unknown[] = []
+  const trip = saga('trip')
+    .step('a', {
+      commit: () => {},
+      rollback: ({ signal }) => {
+        signal.addEventListener('abort', () => aborted.push(signal.reason))
+        return new Promise<never>(() => {})
+      },
+      timeout: '1h',
+    })
+    .step('b', {
+      commit: () => {
+        throw new Error('no')
+      },
+      rollback: () => {},
+    })
+  const orchestrator = await clock.until(Orchestrator.open(memory, { sagas: [trip], clock, log: false }))
+  const handle = await clock.until(orchestrator.submit(trip, undefined, { id: 'x' }))
+  await clock.advance(1_000)
+  await clock.until(
+    orchestrator.resolve('x', 'a', { as: 'rolled_back', reason: 'seen by hand', actor: 'somebody' }),
+  )
+  expect((await clock.until(handle.outcome())).status).toBe('rolled_back')
+  await clock.until(orchestrator.close({ drain: 0 }))
+  expect([aborted.length, clock.timers]).toEqual([1, 0])
+})
