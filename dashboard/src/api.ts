@@ -5,7 +5,8 @@
  * - Everything that goes wrong is a `Problem` that a person can read; nothing is swallowed.
  * - A 401 is told to `onSignedOut`, whoever asked: the page then asks for a token.
  */
-import type { Health, JournalEntry, SagaSummary, SagaView, Status } from 'backstep'
+import type { Health, JournalEntry, SagaSummary, SagaView } from 'backstep'
+import type { Filter } from './feed.js'
 
 export type View = SagaView & { readonly why?: string }
 export type Counts = Health['counts']
@@ -46,14 +47,6 @@ export interface Session {
 
 export const mayAct = (session: Session | undefined): boolean =>
   session?.role === 'operate' && !session.readOnly
-
-export interface Filter {
-  readonly status?: Status
-  readonly show?: 'stuck' | 'blocked' | 'late'
-  readonly name?: string
-  readonly after?: string
-  readonly order?: 'oldest'
-}
 
 /** `application/problem+json`, or what stands for it where nobody answered. */
 export class Problem extends Error {

@@ -5,9 +5,16 @@
  * - A row is only ever replaced by a later one of the same saga, and never appears twice.
  * - What is in trouble comes first: stuck, then blocked; else the order is that of the server.
  */
-import type { SagaSummary } from 'backstep'
-import type { Filter } from './api.js'
+import type { SagaSummary, Status } from 'backstep'
 import { isEnded } from './words.js'
+
+export interface Filter {
+  readonly status?: Status
+  readonly show?: 'stuck' | 'blocked' | 'late'
+  readonly name?: string
+  readonly after?: string
+  readonly order?: 'oldest'
+}
 
 export const pageLength = 50
 

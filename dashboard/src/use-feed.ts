@@ -3,8 +3,8 @@
  */
 import type { SagaSummary } from 'backstep'
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
-import { api, type Counts, type Filter } from './api.js'
-import { arranged, heard, pageLength, type Rows, together } from './feed.js'
+import { api, type Counts } from './api.js'
+import { arranged, type Filter, heard, pageLength, type Rows, together } from './feed.js'
 import { type Loaded, useLoaded, useStream, useThrottled } from './hooks.js'
 import type { Line } from './live.js'
 

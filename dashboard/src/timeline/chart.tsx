@@ -11,7 +11,7 @@ import { lasting, plural } from '../words.js'
 import { type Attempt, type Folded, type Lane, type Picture, pictureOf } from './model.js'
 import { type Scale, scaleOf } from './scale.js'
 import { BlockShape, clipped, Hatch } from './shapes.js'
-import { blockText, entryWords, turnText } from './words.js'
+import { blockText, entryWords, tickText, turnText } from './words.js'
 
 interface Props {
   readonly journal: readonly JournalEntry[]
@@ -145,11 +145,11 @@ function Axis({ picture, layout, scale }: { picture: Picture; layout: Layout; sc
           </g>
         )
       })}
-      {scale.ticks.map(({ time, x }) => (
+      {scale.ticks.map(({ time, x, step }) => (
         <g key={time}>
           <line x1={left + x} x2={left + x} y1={top - 8} y2={bottom} />
           <text class="tick" x={left + x} y={12}>
-            {time === 0 ? '0' : `+${lasting(time)}`}
+            {tickText({ time, step })}
           </text>
         </g>
       ))}

@@ -20,7 +20,15 @@ export interface Break {
 export interface Scale {
   readonly at: (time: number) => number
   readonly breaks: readonly Break[]
-  readonly ticks: readonly { readonly time: number; readonly x: number }[]
+  readonly ticks: readonly Tick[]
+}
+
+export interface Tick {
+  /** ms since the start. */
+  readonly time: number
+  readonly x: number
+  /** ms between ticks of its kind: how exact it must be. */
+  readonly step: number
 }
 
 interface Stretch {
@@ -156,17 +164,21 @@ function ticksOf(
   at: (time: number) => number,
   width: number,
   breaks: readonly Break[],
-): { time: number; x: number }[] {
-  const found = [{ time: 0, x: 0 }]
-  const inBreak = (time: number): boolean => breaks.some(({ from, to }) => time > from && time < to)
-  const add = (time: number): void => {
+): Tick[] {
+  const found: Tick[] = [{ time: 0, x: 0, step: 1 }]
+  const add = (time: number, step: number): void => {
     const x = at(start + time)
-    const hasRoom = found.every((tick) => Math.abs(tick.x - x) >= tickRoom)
-    if (hasRoom && x <= width - 24 && !inBreak(start + time)) found.push({ time, x })
+    if (x <= width - 24 && found.every((tick) => Math.abs(tick.x - x) >= tickRoom))
+      found.push({ time, x, step })
   }
-  for (const step of steps.filter((one) => (end - start) / one <= mostTicks).reverse()) {
-    for (let time = step; time <= end - start; time += step) add(time)
+  const edges = [start, ...breaks.flatMap(({ from, to }) => [from, to]), end].map((time) => time - start)
+  for (const step of [...steps].reverse()) {
+    for (let index = 0; index < edges.length; index += 2) {
+      const [from = 0, to = 0] = edges.slice(index, index + 2)
+      // After a minute nobody reads tenths of a second.
+      if ((to - from) / step > mostTicks || (from >= 60_000 && step < 1_000)) continue
+      for (let time = Math.max(step, Math.ceil(from / step) * step); time <= to; time += step) add(time, step)
+    }
   }
-  for (const { to } of breaks) add(to - start)
   return found.sort((a, b) => a.time - b.time)
 }

@@ -6,6 +6,7 @@ import { entryText, plain } from '#dist/runtime/entry-text.js'
 import { errorLine } from '#dist/runtime/why.js'
 import { lasting } from '../words.js'
 import type { Attempt, Folded } from './model.js'
+import type { Tick } from './scale.js'
 
 const ends: Readonly<Record<Attempt['end'], string>> = {
   open: 'under way',
@@ -56,4 +57,12 @@ export function turnText(entry: JournalEntry): string {
     default:
       return entry.type
   }
+}
+
+/** As exact as the step between ticks, so that no two say the same. */
+export function tickText({ time, step }: Pick<Tick, 'time' | 'step'>): string {
+  if (time === 0) return '0'
+  if (time < 1_000 || step >= 1_000) return `+${lasting(time)}`
+  const digits = step % 100 === 0 ? 1 : step % 10 === 0 ? 2 : 3
+  return `+${(time / 1_000).toFixed(digits).replace(/\.0+$/, '')}s`
 }

@@ -1,0 +1,113 @@
+/** One saga in a real browser: its timeline, why it waits, who waits for it, and stepping in. */
+import { expect, test } from 'vitest'
+import { describeInBrowser, stage } from './world.js'
+
+const stuck = { commit: { payment: 'refuse' }, rollback: { hotel: 'fail' } } as const
+
+describeInBrowser('one saga', () => {
+  const { serving, look } = stage()
+  const openAt = (url: string, id: string, more = '') => look(`${url}?saga=${encodeURIComponent(id)}${more}`)
+
+  test('its timeline has each attempt: forward, back, in doubt, and many failures as one', async () => {
+    const { world, url } = await serving()
+    await world.submit('stuck', { commit: { payment: 'doubt' }, rollback: { hotel: 'fail' } })
+    const { page } = await openAt(url, 'stuck')
+    await page.locator('.block.folded.rollback').waitFor()
+    expect(await page.locator('.block.commit.committed').count()).toBe(2)
+    expect(await page.locator('.block.commit.in_doubt').count()).toBe(1)
+    expect(await page.locator('.block.rollback.done').count()).toBe(1)
+    expect(await page.locator('.effect.stands').count()).toBe(2)
+    await page.locator('.turn.rolling_back').getByText('turned back: in doubt').waitFor()
+    await expect
+      .poll(() => page.locator('.why').textContent())
+      .toMatch(/^Stuck, .*rollback of hotel.*hotel answers 503/)
+    await page.getByRole('group', { name: /^Timeline/ }).focus()
+    await page.keyboard.press('ArrowRight')
+    expect(await page.locator('.reading').textContent()).toMatch(
+      /^attempt 1 of the commit of flight: committed after/,
+    )
+  })
+
+  test('a wait is counted down, and a retry ends it', async () => {
+    const { world, url } = await serving({ rollbackEvery: 3_600_000 })
+    await world.submit('waits', { commit: { hotel: 'refuse' }, rollback: { flight: 'fail' } })
+    const { page } = await openAt(url, 'waits')
+    const why = page.locator('.why')
+    await expect.poll(() => why.textContent()).toMatch(/^Waiting .* for attempt 2 of the rollback of flight/)
+    const before = await why.textContent()
+    await expect.poll(() => why.textContent()).not.toBe(before)
+    expect(await page.locator('.pause.on').count()).toBe(1)
+    world.heal()
+    await page.getByRole('button', { name: 'Retry now' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Retry now' }).click()
+    await page.locator('.head.rolled_back').waitFor()
+    await page.getByText('No step stands').waitFor()
+    expect(await page.getByRole('button', { name: 'Cancel' }).count()).toBe(0)
+  })
+
+  test('cancel asks for a reason, which the journal keeps', async () => {
+    const { world, url } = await serving()
+    await world.submit('slow', { commit: { hotel: 'hang' } })
+    const { page } = await openAt(url, 'slow')
+    await page.locator('.block.open').waitFor()
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('button', { name: 'Cancel the saga' }).click()
+    expect(await dialog.count()).toBe(1)
+    await dialog.getByLabel('Reason').fill('the guest called')
+    await dialog.getByRole('button', { name: 'Cancel the saga' }).click()
+    await expect.poll(() => dialog.count()).toBe(0)
+    world.heal()
+    await page.locator('.head.rolled_back').waitFor()
+    const turned = (await world.orchestrator.journal('slow'))?.find(({ type }) => type === 'rolling_back')
+    expect(turned).toMatchObject({ reason: 'cancelled', message: 'the guest called', actor: 'local' })
+    await page.getByRole('link', { name: 'Journal' }).click()
+    await page.getByText('local cancelled it: the guest called').waitFor()
+  })
+
+  test('a stuck step is resolved; what the API refuses is said in its words', async () => {
+    const { world, url } = await serving({ rollbackEvery: 30 })
+    await world.submit('stuck', stuck)
+    const { page, expectError } = await openAt(url, 'stuck')
+    expectError(/409/)
+    await page.getByRole('button', { name: 'Resolve' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('Reason').fill('cancelled by phone')
+    await dialog.getByRole('radio', { name: /^Committed/ }).check()
+    await dialog.getByRole('button', { name: 'Resolve the step' }).click()
+    await dialog.getByText('NOT_RESOLVABLE').waitFor()
+    await dialog.getByRole('radio', { name: /^Rolled back/ }).check()
+    await dialog.getByRole('button', { name: 'Resolve the step' }).click()
+    await page.locator('.head.rolled_back').waitFor()
+    expect(await page.locator('.moment.resolved').count()).toBe(1)
+    const resolved = (await world.orchestrator.journal('stuck'))?.find(({ type }) => type === 'resolved')
+    expect(resolved).toMatchObject({ step: 'hotel', as: 'rolled_back', reason: 'cancelled by phone' })
+  })
+
+  test('who waits for which key, from both sides, and all lines at a glance', async () => {
+    const { world, url } = await serving()
+    await world.submit('holder', { ...stuck, keys: ['room:1'] })
+    await expect.poll(async () => (await world.orchestrator.get('holder'))?.stuck).toBe(true)
+    await world.submit('waiter', { keys: ['room:1'] })
+    const { page } = await openAt(url, 'waiter')
+    await page.locator('.waits').getByText('waits for holder, which holds room:1').waitFor()
+    await page.locator('.waits').getByRole('link', { name: 'holder' }).click()
+    await page.getByRole('button', { name: 'Who waits for it?' }).click()
+    await page.locator('.waits').getByText('waiter waits for it to let go of room:1').waitFor()
+    await page.keyboard.press('2')
+    await page.locator('.lines .holder').getByText('room:1').waitFor()
+    expect(await page.locator('.lines ol').textContent()).toBe('waiter')
+  })
+
+  test('journal and payloads are there when asked for', async () => {
+    const { world, url } = await serving()
+    await world.submit('rich', { note: 'a window seat' })
+    const { page } = await openAt(url, 'rich', '&tab=payloads')
+    await page.getByText('"note": "a window seat"').waitFor()
+    await page.getByText('"booked": "payment-7"').waitFor()
+    await page.getByRole('link', { name: 'Journal' }).click()
+    await page.getByText('flight committed, output').click()
+    await page.locator('details[open] pre').getByText('"type": "committed"').waitFor()
+    expect(page.url()).toContain('tab=journal')
+  })
+})
