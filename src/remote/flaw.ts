@@ -25,6 +25,10 @@ export class Flaw extends Error {
 export const pathText = (path: Path): string =>
   path.map((part, at) => (typeof part === 'number' ? `[${part}]` : at === 0 ? part : `.${part}`)).join('')
 
+/** `commit.url is missing`; what does not begin with a verb follows a colon. */
+export const sentence = (where: string, message: string): string =>
+  `${where}${/^(is|has) /.test(message) ? '' : ':'} ${message}`
+
 /** Runs `make`, and turns a flaw that it finds into the error that users see. */
 export function orDefinitionError<T>(what: string, make: () => T): T {
   try {
@@ -32,7 +36,7 @@ export function orDefinitionError<T>(what: string, make: () => T): T {
   } catch (error) {
     if (!(error instanceof Flaw)) throw error
     const where = error.path.length === 0 ? what : `${what}: ${pathText(error.path)}`
-    throw new DefinitionError(`${where}: ${error.message}`, error.hint)
+    throw new DefinitionError(sentence(where, error.message), error.hint)
   }
 }
 

@@ -64,6 +64,9 @@ interface Extra<Input, Outputs, When extends boolean, Pivot extends boolean> {
   readonly pivot?: Pivot
 }
 
+/** The options of a step as `.step` takes them. */
+export type Options = Readonly<Record<string, unknown>>
+
 export const requestFields = ['method', 'url', 'headers', 'body']
 const stepFields = [
   'commit',
@@ -114,12 +117,11 @@ export function remote<
   ) as unknown as StepOptions<Input, Outputs, Promise<Output | Pending>, When, Pivot>
 }
 
-/** A step's options with what a call of it does; the types are the caller's business. Throws Flaw. */
-export function remoteStep(
-  given: unknown,
-  setting: Setting,
-  path: Path,
-): StepOptions<unknown, unknown, Promise<unknown>> {
+/**
+ * A step's options with what a call of it does; the types are the caller's business. `mayLackRollback`: the lint will see whether it
+ * is behind the pivot. Throws Flaw.
+ */
+export function remoteStep(given: unknown, setting: Setting, path: Path, mayLackRollback = false): Options {
   const { commit, rollback, verify, timeout, allow: _, ...rest } = checkFields(given, stepFields, path)
   const ms =
     timeout === undefined
@@ -142,7 +144,9 @@ export function remoteStep(
     ...rest,
     timeout: ms,
     commit: committing(request, outcomesOf(commit, commitWords, [...path, 'commit']), call),
-    rollback: rollbackOf(rollback, setting, call, [...path, 'rollback']),
+    ...(rollback === undefined && mayLackRollback
+      ? {}
+      : { rollback: rollbackOf(rollback, setting, call, [...path, 'rollback']) }),
     ...(verification === undefined
       ? {}
       : { verify: verifying(verification, call) as () => Promise<Verdict<unknown>> }),

@@ -187,13 +187,13 @@ describe('outcomes and verify', () => {
 describe('refused when it is made', () => {
   const url = 'https://flights.example/'
   test.each([
-    ['commit: is missing', { commit: undefined }],
-    ['rollback: is missing', { rollback: undefined }],
+    ['commit is missing', { commit: undefined }],
+    ['rollback is missing', { rollback: undefined }],
     ["comit: there is no field 'comit' here", { comit: { url } }],
     ["did you mean 'commit'", { comit: { url } }],
     ["commit.uri: there is no field 'uri' here", { commit: { uri: url } }],
-    ['commit.url: is missing', { commit: {} }],
-    ['commit: is no object', { commit: url }],
+    ['commit.url is missing', { commit: {} }],
+    ['commit is no object', { commit: url }],
     ["commit.method: 'FETCH' is no method", { commit: { url, method: 'FETCH' } }],
     ['commit.url: unknown placeholder {inptu.to}', { commit: { url: `${url}{inptu.to}` } }],
     ['did you mean {input.to}?', { commit: { url: `${url}{inputs.to}` } }],
@@ -205,12 +205,12 @@ describe('refused when it is made', () => {
     ['commit.body.a[1]: unknown placeholder', { commit: { url, body: { a: [1, '{x}'] } } }],
     ['commit.body: a GET has no body', { commit: { url, method: 'GET', body: {} } }],
     [
-      'commit.headers.Idempotency-Key: is set by Backstep',
+      'commit.headers.Idempotency-Key is set by Backstep',
       { commit: { url, headers: { 'Idempotency-Key': 'x' } } },
     ],
-    ['commit.headers.x-backstep-token: is set', { commit: { url, headers: { 'x-backstep-token': 'x' } } }],
-    ['commit.headers.a b: is no name', { commit: { url, headers: { 'a b': 'x' } } }],
-    ['commit.outcomes.42: is no status', { commit: { url, outcomes: { 42: 'rejected' } } }],
+    ['commit.headers.x-backstep-token is set', { commit: { url, headers: { 'x-backstep-token': 'x' } } }],
+    ['commit.headers.a b is no name', { commit: { url, headers: { 'a b': 'x' } } }],
+    ['commit.outcomes.42 is no status', { commit: { url, outcomes: { 42: 'rejected' } } }],
     ["commit.outcomes.404: 'done' is no outcome", { commit: { url, outcomes: { 404: 'done' } } }],
     [
       'rollback.url: {output.id} is absent where the commit is in doubt',
