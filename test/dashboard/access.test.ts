@@ -65,7 +65,7 @@ describeInBrowser('SCENARIOS.md 46: script in every field a saga can carry', () 
   const keys = [`key ${hostile}`]
 
   async function readAll(page: Page): Promise<void> {
-    await page.locator('.block.folded').waitFor()
+    await page.locator('.block.rollback').waitFor()
     await page.getByRole('group', { name: /^Timeline/ }).focus()
     for (let index = 0; index < 6; index++) await page.keyboard.press('ArrowRight')
     await page.getByRole('button', { name: 'Who waits for it?' }).click()
@@ -81,7 +81,7 @@ describeInBrowser('SCENARIOS.md 46: script in every field a saga can carry', () 
   }
 
   test('nothing runs, nothing is loaded, and the policy has nothing to report', async () => {
-    const { world, url } = await serving({ rollbackEvery: 400 })
+    const { world, url } = await serving({ rollbackEvery: 3_600_000 })
     const order = {
       commit: { payment: 'quote' },
       rollback: { hotel: 'quote' },

@@ -33,7 +33,9 @@ describeInBrowser('one saga', () => {
     await world.submit('waits', { commit: { hotel: 'refuse' }, rollback: { flight: 'fail' } })
     const { page } = await openAt(url, 'waits')
     const why = page.locator('.why')
-    await expect.poll(() => why.textContent()).toMatch(/^Waiting .* for attempt 2 of the rollback of flight/)
+    await expect
+      .poll(() => why.textContent())
+      .toMatch(/^Stuck, waiting .* for attempt 2 of the rollback of flight/)
     const before = await why.textContent()
     await expect.poll(() => why.textContent()).not.toBe(before)
     expect(await page.locator('.pause.on').count()).toBe(1)

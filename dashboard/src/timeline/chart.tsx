@@ -153,6 +153,9 @@ function Axis({ picture, layout, scale }: { picture: Picture; layout: Layout; sc
           </text>
         </g>
       ))}
+      <text class="tick last" x={left + layout.span} y={12}>
+        {picture.now === null ? tickText({ time: picture.end - picture.start, step: 1 }) : 'now'}
+      </text>
       {picture.now !== null && (
         <g class="now">
           <line x1={left + scale.at(picture.now)} x2={left + scale.at(picture.now)} y1={18} y2={bottom} />

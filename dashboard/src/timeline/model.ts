@@ -21,7 +21,7 @@ export interface Attempt {
   /** null: it is open. */
   readonly to: number | null
   readonly end: 'open' | 'committed' | 'done' | 'rejected' | 'in_doubt' | 'pending' | 'given_up'
-  readonly entry?: Of<'failed'> | Of<'committed'>
+  readonly entry?: Of<'failed'> | Of<'committed'> | Of<'pending'>
 }
 
 /** Failures that were folded into one entry. */
@@ -87,10 +87,12 @@ export interface Picture {
 interface Side {
   open?: { attempt: number; from: number; round: number }
   wait?: { from: number; until: number }
-  /** Failures, and polls, that the picture has so far. */
-  failures: number
-  polls: number
+  /** The number of the last attempt that has been drawn, and when it ended. */
+  drawn: number
+  until: number | undefined
 }
+
+const untouched = (): Side => ({ drawn: 0, until: undefined })
 
 type Draft<Shape> = {
   -readonly [Key in keyof Shape]: Shape[Key] extends readonly (infer One)[] ? One[] : Shape[Key]
@@ -98,10 +100,7 @@ type Draft<Shape> = {
 
 class LaneDraft {
   readonly lane: Draft<Lane>
-  readonly sides: Record<Direction, Side> = {
-    commit: { failures: 0, polls: 0 },
-    rollback: { failures: 0, polls: 0 },
-  }
+  readonly sides: Record<Direction, Side> = { commit: untouched(), rollback: untouched() }
   effect: { kind: Effect['kind']; from: number } | undefined
 
   constructor({ name, position, pivot }: Pick<StepView, 'name' | 'position' | 'pivot'>) {
@@ -109,77 +108,65 @@ class LaneDraft {
   }
 
   started({ direction, attempt, round = 1, since }: Of<'started'>, at: number): void {
-    const side = this.sides[direction]
     const from = since ?? at
-    if (round > (this.#lastRound(direction) ?? 1)) side.failures = 0
     this.endWait(direction, from)
-    side.open = { attempt, from, round }
-  }
-
-  #lastRound(direction: Direction): number | undefined {
-    const last = this.lane.blocks.findLast(
-      (block) => block.kind === 'attempt' && block.direction === direction,
-    )
-    return last?.kind === 'attempt' ? last.round : undefined
+    this.sides[direction].open = { attempt, from, round }
   }
 
   failed(entry: Of<'failed'>, at: number): void {
-    const { direction, failures, since, nextAt, outcome, doubt } = entry
-    const side = this.sides[direction]
-    const to = nextAt === undefined ? at : Math.max(side.open?.from ?? 0, Math.min(at, nextAt))
-    const fresh = failures - side.failures
-    if (fresh > 1 || !side.open) {
-      if (side.open) this.close(direction, Math.max(since, side.open.from), outcome)
-      const from = Math.min(to, Math.max(this.#lastEnd(direction) ?? since, since))
-      const count = Math.max(1, fresh - (this.#closedSince(direction, from) ? 1 : 0))
-      this.lane.blocks.push({
-        kind: 'folded',
-        step: this.lane.step,
-        direction,
-        from,
-        to,
-        count,
-        doubt,
-        entry,
-      })
-      this.endWait(direction, from)
-    } else this.close(direction, to, outcome, entry)
-    side.failures = failures
+    const { direction, since, nextAt, outcome } = entry
+    const to = this.#answered(entry, direction, since, at)
     if (direction === 'commit' && outcome === 'in_doubt') this.leaves('doubt', to)
-    if (nextAt !== undefined) side.wait = { from: to, until: nextAt }
-  }
-
-  #lastEnd(direction: Direction): number | undefined {
-    return this.lane.blocks.findLast((block) => block.direction === direction)?.to ?? undefined
-  }
-
-  #closedSince(direction: Direction, at: number): boolean {
-    const last = this.lane.blocks.findLast((block) => block.direction === direction)
-    return last?.kind === 'attempt' && last.to === at && last.entry === undefined
+    if (nextAt !== undefined) this.sides[direction].wait = { from: to, until: nextAt }
   }
 
   pending(entry: Of<'pending'>, at: number): void {
-    const side = this.sides.commit
-    const to = Math.max(side.open?.from ?? 0, Math.min(at, entry.nextAt))
-    const fresh = entry.polls - side.polls
-    if (fresh > 1) {
-      const from = Math.min(to, this.#lastEnd('commit') ?? side.open?.from ?? at)
-      if (side.open) this.close('commit', Math.max(from, side.open.from), 'pending')
-      const count = fresh
-      const { step } = this.lane
-      this.lane.blocks.push({
-        kind: 'folded',
-        step,
-        direction: 'commit',
-        from,
-        to,
-        count,
-        doubt: false,
-        entry,
-      })
-    } else this.close('commit', to, 'pending')
-    side.polls = entry.polls
-    side.wait = { from: to, until: entry.nextAt }
+    const to = this.#answered(entry, 'commit', at, at)
+    this.sides.commit.wait = { from: to, until: entry.nextAt }
+  }
+
+  /**
+   * Draws the attempts that an entry answers: the open one, or all that were folded into it. `since`: where the first of these ended,
+   * if nothing better is known. Returns when the last one ended.
+   */
+  #answered(entry: Of<'failed'> | Of<'pending'>, direction: Direction, since: number, at: number): number {
+    const side = this.sides[direction]
+    // The chunk may have been overwritten later than the attempt ended; it was before the next was due.
+    const to = Math.max(side.open?.from ?? side.until ?? 0, Math.min(at, entry.nextAt ?? at))
+    const end = entry.type === 'pending' ? 'pending' : entry.outcome
+    if (side.open?.attempt === entry.attempt) {
+      this.close(direction, to, end, entry)
+      return to
+    }
+    if (side.open) this.close(direction, Math.min(to, Math.max(since, side.open.from)), end)
+    const from = Math.min(to, side.until ?? since)
+    this.endWait(direction, from)
+    this.#fold(entry, direction, from, to, end)
+    return to
+  }
+
+  #fold(
+    entry: Of<'failed'> | Of<'pending'>,
+    direction: Direction,
+    from: number,
+    to: number,
+    end: Attempt['end'],
+  ): void {
+    const side = this.sides[direction]
+    const { attempt } = entry
+    const count = attempt - side.drawn
+    // A condition that threw: nothing was called.
+    if (count < 1) return
+    const doubt = entry.type === 'failed' && entry.doubt
+    const round = ('round' in entry ? entry.round : undefined) ?? 1
+    const where = { step: this.lane.step, direction, from, to, entry } as const
+    this.lane.blocks.push(
+      count === 1
+        ? { kind: 'attempt', ...where, attempt, round, end }
+        : { kind: 'folded', ...where, count, doubt },
+    )
+    side.drawn = attempt
+    side.until = to
   }
 
   /** Ends the attempt that is open, if one is. */
@@ -187,18 +174,13 @@ class LaneDraft {
     const side = this.sides[direction]
     this.endWait(direction, to)
     if (!side.open) return
-    const { step } = this.lane
-    const given = entry === undefined ? {} : { entry }
-    const block = {
-      kind: 'attempt',
-      step,
-      direction,
-      ...side.open,
-      to: Math.max(to, side.open.from),
-      end,
-    } as const
-    this.lane.blocks.push({ ...block, ...given })
+    const { attempt, from } = side.open
+    const until = Math.max(to, from)
+    const block = { kind: 'attempt', step: this.lane.step, direction, ...side.open, to: until, end } as const
+    this.lane.blocks.push(entry === undefined ? block : { ...block, entry })
     delete side.open
+    side.drawn = attempt
+    side.until = until
   }
 
   endWait(direction: Direction, at: number): void {

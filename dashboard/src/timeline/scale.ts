@@ -95,29 +95,29 @@ function stretchesOf({ start, end, now, lanes, turns }: Picture): Stretch[] {
   })
 }
 
+const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, one) => sum + one, 0)
+
 const lengthOf = ({ from, to }: Stretch): number => to - from
 
 function trueWidths(stretches: readonly Stretch[], width: number): number[] {
-  const all = stretches.reduce((sum, stretch) => sum + lengthOf(stretch), 0)
+  const all = sumOf(stretches.map(lengthOf))
   return stretches.map((stretch) => (width * lengthOf(stretch)) / Math.max(all, 1e-9))
 }
 
 /** Pauses count at most as much as a third of all calls together, and every call gets what it needs to be seen. */
 function fairWidths(stretches: readonly Stretch[], width: number): number[] {
-  const busy = stretches.filter((stretch) => stretch.busy).reduce((sum, one) => sum + lengthOf(one), 0)
-  const idle = stretches.filter((stretch) => !stretch.busy)
+  const busy = sumOf(stretches.filter((stretch) => stretch.busy).map(lengthOf))
   const most = Math.max(busy / 3, busy === 0 ? Number.POSITIVE_INFINITY : 1)
   const weigh = (stretch: Stretch): number =>
     stretch.busy ? lengthOf(stretch) : softened(lengthOf(stretch), most)
   const weights = stretches.map(weigh)
-  const all = weights.reduce((sum, weight) => sum + weight, 0)
-  const needed = Math.min(least, (width * 0.7) / Math.max(1, stretches.length - idle.length))
-  // An instant between two calls needs no room; a pause that is written out does.
-  const floors = stretches.map((stretch) => (stretch.busy ? needed : Math.min(needed, 3)))
-  const rest = width - floors.reduce((sum, floor) => sum + floor, 0)
-  return weights.map(
-    (weight, index) => (floors[index] ?? 0) + (Math.max(0, rest) * weight) / Math.max(all, 1e-9),
-  )
+  const all = sumOf(weights)
+  // An instant between two calls needs less room than a call.
+  const wanted = stretches.map((stretch) => (stretch.busy ? least : 3))
+  const share = Math.min(1, (width * 0.7) / Math.max(1, sumOf(wanted)))
+  const floors = wanted.map((floor) => floor * share)
+  const rest = width - sumOf(floors)
+  return weights.map((weight, index) => (floors[index] ?? 0) + (rest * weight) / Math.max(all, 1e-9))
 }
 
 /** Grows with `length`, ever more slowly beyond `most`, so that of two long pauses the longer one is still drawn longer. */
@@ -140,10 +140,10 @@ function shortenedOf(stretches: readonly Stretch[], widths: readonly number[]): 
 
 function joined(breaks: readonly Break[]): Break[] {
   const found: Break[] = []
-  for (const next of breaks) {
+  for (const { from, to } of breaks) {
     const last = found.at(-1)
-    if (last && last.to === next.from) found[found.length - 1] = { from: last.from, to: next.to }
-    else found.push(next)
+    if (last && last.to === from) found[found.length - 1] = { from: last.from, to }
+    else found.push({ from, to })
   }
   return found
 }
@@ -158,6 +158,10 @@ const tickRoom = 64
 /** Of one step, that are tried. */
 const mostTicks = 200
 
+/** ms between two times that read differently: nobody reads the seconds of a day. */
+const exactness = (time: number): number =>
+  time >= 864e5 ? 36e5 : time >= 36e5 ? 6e4 : time >= 6e4 ? 1_000 : 1
+
 /** The roundest times first, then others where there is room; none inside of what is drawn shorter. */
 function ticksOf(
   { start, end }: Picture,
@@ -168,15 +172,14 @@ function ticksOf(
   const found: Tick[] = [{ time: 0, x: 0, step: 1 }]
   const add = (time: number, step: number): void => {
     const x = at(start + time)
-    if (x <= width - 24 && found.every((tick) => Math.abs(tick.x - x) >= tickRoom))
-      found.push({ time, x, step })
+    if (step < exactness(time) || x > width - tickRoom) return
+    if (found.every((tick) => Math.abs(tick.x - x) >= tickRoom)) found.push({ time, x, step })
   }
   const edges = [start, ...breaks.flatMap(({ from, to }) => [from, to]), end].map((time) => time - start)
   for (const step of [...steps].reverse()) {
     for (let index = 0; index < edges.length; index += 2) {
       const [from = 0, to = 0] = edges.slice(index, index + 2)
-      // After a minute nobody reads tenths of a second.
-      if ((to - from) / step > mostTicks || (from >= 60_000 && step < 1_000)) continue
+      if ((to - from) / step > mostTicks) continue
       for (let time = Math.max(step, Math.ceil(from / step) * step); time <= to; time += step) add(time, step)
     }
   }
