@@ -6,17 +6,8 @@
  *   the modules of dist/ that the page shares with the command line.
  * - The folder is replaced as a whole, so that nobody is served half of two pages.
  */
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -54,6 +45,22 @@ const sharedIn = (bundles) =>
     .flatMap(({ output: chunks }) => chunks.flatMap((chunk) => Object.keys(chunk.modules ?? {})))
     .filter((file) => file.startsWith(join(root, 'dist/')))
 
+/** Puts a folder in the place of another, also where a second build does the same at this moment. */
+function replace(place, fresh) {
+  const old = `${fresh}.old`
+  try {
+    renameSync(place, old)
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error
+  }
+  try {
+    renameSync(fresh, place)
+  } catch (error) {
+    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
+  }
+  rmSync(old, { recursive: true, force: true })
+}
+
 /** Resolves once dist/dashboard/ is what dashboard/ says. */
 export async function buildPage() {
   // A copy that only tests src/ has no page.
@@ -61,13 +68,14 @@ export async function buildPage() {
   const own = stampOf(inputs())
   const { build } = await import('vite')
   const fresh = `${output}.${process.pid}`
-  const result = await build({
-    configFile: join(source, 'vite.config.ts'),
-    build: { outDir: fresh, emptyOutDir: true },
-  })
-  const shared = stampOf(sharedIn([result].flat()))
-  mkdirSync(dirname(stampFile), { recursive: true })
-  writeFileSync(join(fresh, '.stamp'), JSON.stringify({ own, shared }))
-  rmSync(output, { recursive: true, force: true })
-  renameSync(fresh, output)
+  try {
+    const result = await build({
+      configFile: join(source, 'vite.config.ts'),
+      build: { outDir: fresh, emptyOutDir: true },
+    })
+    writeFileSync(join(fresh, '.stamp'), JSON.stringify({ own, shared: stampOf(sharedIn([result].flat())) }))
+    replace(output, fresh)
+  } finally {
+    rmSync(fresh, { recursive: true, force: true })
+  }
 }
