@@ -2,6 +2,7 @@
 import type { Case } from '../case.js'
 import { sqliteBacklog } from './backlog.js'
 import { disk, eventLoop, idle } from './footprint.js'
+import { httpRun, httpSubmit } from './http.js'
 import {
   dbosMany,
   dbosOne,
@@ -31,6 +32,8 @@ export const cases: Readonly<Record<string, Case>> = {
   'memory-256': memoryMany,
   'sqlite-recovery': sqliteRecovery,
   'sqlite-backlog': sqliteBacklog,
+  'http-run': httpRun,
+  'http-submit': httpSubmit,
   'sqlite-event-loop': eventLoop,
   processor,
   disk,

@@ -11,13 +11,14 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { pino } from 'pino'
 import {
   checkServeOptions,
+  loadDefinitions,
   type SagaServer,
   type ServeOptions,
   serve,
   type Token,
   withoutPayloads,
 } from '../http/index.js'
-import { type Logger, Orchestrator } from '../index.js'
+import { BackstepError, type Definition, type Logger, Orchestrator } from '../index.js'
 import { addCommand } from './command.js'
 import { type Place, placeOf, type Shared } from './desk.js'
 import { UsageError } from './failure.js'
@@ -29,6 +30,8 @@ interface Flags extends Shared {
   readonly tokenFile?: string
   readonly readOnly?: true
   readonly work: boolean
+  readonly definitions?: string[]
+  readonly allow?: string[]
   readonly redact?: string[]
   readonly showPayloads?: true
   readonly allowHost?: string[]
@@ -52,6 +55,7 @@ export function registerServe(program: Command): void {
     examples: [
       ['backstep serve', 'at http://127.0.0.1:7700/, on sqlite:backstep.db'],
       ['backstep serve --store postgres://app@db/trips --no-work', 'shows what others run'],
+      ['backstep serve --definitions trips.yaml', 'runs the sagas of a definition file'],
       ['backstep serve --host 0.0.0.0 --token-file /etc/backstep/tokens.json', 'for other machines'],
       ['backstep serve --read-only --redact input.card', 'nobody can step in, and no card is shown'],
     ],
@@ -62,6 +66,8 @@ export function registerServe(program: Command): void {
     .option('--allow-host <name...>', 'names that requests may be addressed to')
     .option('--read-only', 'nobody submits or steps in here')
     .option('--no-work', 'run no saga here')
+    .option('--definitions <file...>', 'sagas of remote steps, in YAML or JSON')
+    .option('--allow <origin...>', 'where remote steps may go; submits may bring steps then')
     .option('--redact <path...>', 'never shown, such as input.card')
     .option('--show-payloads', 'to the role read, too')
     .addOption(new Option('--log <level>', 'JSON on stderr').choices(levels).default('warn'))
@@ -81,8 +87,10 @@ async function serveUntilSignal(place: Place, flags: Flags): Promise<void> {
   const options = optionsOf(flags)
   // Before the store is made.
   checkServeOptions(options)
+  const sagas = definitionsOf(flags)
   const signalled = nextSignal()
   const orchestrator = await Orchestrator.open(address, {
+    sagas,
     work: flags.work,
     create: flags.readOnly !== true,
     log: options.log,
@@ -126,11 +134,25 @@ function optionsOf(flags: Flags): ServeOptions & { readonly log: Logger } {
     tokens: tokensOf(flags.tokenFile),
     // An error may quote what is not to be shown.
     log: redact ? withoutPayloads(logger) : logger,
+    ...(flags.allow ? { allow: flags.allow } : {}),
     ...(readOnly ? { readOnly } : {}),
     ...(redact ? { redact } : {}),
     ...(showPayloads ? { showPayloads } : {}),
     ...(allowHost ? { hosts: allowHost } : {}),
   }
+}
+
+/** Throws DefinitionError, which names file, line and column. */
+function definitionsOf({ definitions = [], allow }: Flags): Definition[] {
+  return definitions.flatMap((file) => {
+    try {
+      return loadDefinitions(file, allow ? { allow } : {})
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (error instanceof BackstepError || code === undefined) throw error
+      throw new UsageError(`${file} cannot be read: ${code}`, 'name a definition file, in YAML or JSON')
+    }
+  })
 }
 
 /** Only parsed here; who they are is checked where they are used. Throws UsageError, which quotes nothing of it. */

@@ -3,6 +3,7 @@
  *
  * Invariant: nothing that the API answers is kept by a cache, sniffed, framed or run.
  */
+import { LightResponse } from './light.js'
 import { type Answered, problemOf } from './problem.js'
 
 export const baseHeaders = {
@@ -13,14 +14,14 @@ export const baseHeaders = {
 } as const
 
 export function json(value: unknown, status = 200, headers: Readonly<Record<string, string>> = {}): Response {
-  return new Response(JSON.stringify(value), {
+  return new LightResponse(JSON.stringify(value), {
     status,
     headers: { 'Content-Type': 'application/json', ...baseHeaders, ...headers },
   })
 }
 
 export const text = (value: string, type: string): Response =>
-  new Response(value, { headers: { 'Content-Type': type, ...baseHeaders } })
+  new LightResponse(value, { headers: { 'Content-Type': type, ...baseHeaders } })
 
 export const problem = ({ status, body, headers }: Answered): Response =>
   json(body, status, { 'Content-Type': 'application/problem+json', ...headers })

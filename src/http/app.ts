@@ -13,6 +13,7 @@ import { cancelSaga, rebindSaga, resolveStep, retrySaga } from './acting.js'
 import { json, problemFor, text } from './answer.js'
 import { type Around, handle, partOf, type Route } from './call.js'
 import { Following, hasAll } from './follow.js'
+import { Inline } from './inline.js'
 import {
   getHealth,
   getJournal,
@@ -94,10 +95,16 @@ function routesOf(
   const acting = { looking, limits, log }
   const sessions = { access, limits, basePath, showPayloads }
   const stats = new Stats(orchestrator)
+  const inline = new Inline(orchestrator, options.allow ?? [])
   const whole = new Whole(orchestrator, pulse, streams)
   const one = '/v1/sagas/:id'
   return [
-    { method: 'POST', path: '/v1/sagas', need: 'operate', handler: new Submitting(looking, limits).handler },
+    {
+      method: 'POST',
+      path: '/v1/sagas',
+      need: 'operate',
+      handler: new Submitting(looking, limits, inline).handler,
+    },
     { method: 'GET', path: '/v1/sagas', need: 'read', handler: listSagas(looking) },
     { method: 'GET', path: one, need: 'read', handler: getSaga(looking) },
     { method: 'GET', path: `${one}/journal`, need: 'read', handler: getJournal(looking) },

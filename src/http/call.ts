@@ -74,10 +74,13 @@ async function answerOf(
   }
 }
 
+/** As it was sent: neither decoded nor normalised. */
+export const pathOf = (url: string): string => /^[a-z]+:\/\/[^/?#]*([^?#]*)/i.exec(url)?.[1] ?? ''
+
 /** The part of the path that stands behind `name/`, decoded. Throws Problem. */
 export function partOf({ request }: Call, name: 'sagas' | 'steps'): string {
   // Not the router's: it has decoded a part of it already, and not all ids survive that.
-  const path = /^[a-z]+:\/\/[^/?#]*([^?#]*)/i.exec(request.url)?.[1] ?? ''
+  const path = pathOf(request.url)
   const raw = new RegExp(`/v1/sagas/${name === 'sagas' ? '' : '[^/]+/steps/'}([^/]+)`).exec(path)?.[1] ?? ''
   return decoded(raw)
 }

@@ -2,6 +2,17 @@
  * `backstep/http`: sagas over HTTP, and the page that shows them.
  */
 
+export {
+  type DefinitionOptions,
+  definitionSchema,
+  loadDefinitions,
+  parseDefinitions,
+  type RemoteCommit,
+  type RemoteOptions,
+  type RemoteRequest,
+  type RemoteRollback,
+  remote,
+} from '../remote/index.js'
 export { sagaApp } from './app.js'
 export { withoutPayloads } from './log.js'
 export { type Metrics, sagaMetrics } from './metrics.js'

@@ -9,6 +9,7 @@ import { notFound } from '../runtime/facts.js'
 import type { Caller } from './access.js'
 import { json } from './answer.js'
 import { type Call, type Handler, partOf } from './call.js'
+import { isInline } from './inline.js'
 import { badRequest } from './problem.js'
 import type { Pulse } from './pulse.js'
 import type { Redaction, Veil } from './redact.js'
@@ -31,7 +32,7 @@ export const veilFor = ({ redaction, showPayloads }: Looking, { role }: Caller):
 export async function shown(looking: Looking, view: SagaView, caller: Caller): Promise<object> {
   const veiled = veilFor(looking, caller).view(view)
   const needsWorkers = view.blocked || (view.owner !== null && view.endedAt === null)
-  const { workers } = needsWorkers ? await looking.pulse.health() : { workers: [] }
+  const { workers } = needsWorkers ? await looking.pulse.recent() : { workers: [] }
   return { ...veiled, why: why(veiled, systemClock.now(), workers) }
 }
 
@@ -119,6 +120,7 @@ export const listDefinitions =
     json({
       definitions: orchestrator
         .definitions()
+        .filter((definition) => !isInline(definition))
         .map(({ plan: { name, version, shape } }) => ({ name, version, shape })),
     })
 

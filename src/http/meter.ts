@@ -29,34 +29,51 @@ export interface Counting {
 /** Times kept, of each kind. Ten times what may run at once in a process. */
 const mostKept = 50_000
 
+/** Two generations: what is older than both is forgotten, without looking for it. */
 class Times {
-  readonly #times = new Map<string, number>()
+  #young = new Map<string, number>()
+  #old = new Map<string, number>()
 
   begin(what: string, at: number): void {
-    this.#times.set(what, at)
-    if (this.#times.size <= mostKept) return
-    for (const oldest of this.#times.keys()) {
-      this.#times.delete(oldest)
-      return
-    }
+    this.#young.set(what, at)
+    if (this.#young.size < mostKept / 2) return
+    this.#old = this.#young
+    this.#young = new Map()
   }
 
   end(what: string, at: number): number | undefined {
-    const begun = this.#times.get(what)
+    const begun = this.#young.get(what) ?? this.#old.get(what)
     if (begun === undefined) return undefined
-    this.#times.delete(what)
+    if (!this.#young.delete(what)) this.#old.delete(what)
     return Math.max(0, at - begun)
   }
 }
 
-/** Tells `counting` what happens from now on. Returns the function that ends it. */
-export function meter(orchestrator: Orchestrator, counting: Counting): () => void {
+const meters = new WeakMap<Orchestrator, Counting[]>()
+
+/** Tells `counting` what happens from now on. However many count, each fact is looked at once. */
+export function meter(orchestrator: Orchestrator, counting: Counting): void {
+  const known = meters.get(orchestrator)
+  if (known) return void known.push(counting)
+  const all = [counting]
+  meters.set(orchestrator, all)
+  listen(orchestrator, {
+    attempt: (end) => {
+      for (const one of all) one.attempt?.(end)
+    },
+    ended: (end) => {
+      for (const one of all) one.ended?.(end)
+    },
+  })
+}
+
+function listen(orchestrator: Orchestrator, counting: Required<Counting>): void {
   const sagas = new Times()
   const attempts = new Times()
   const attempt = (saga: string, step: string, direction: Direction, outcome: string, at: number): void =>
-    counting.attempt?.({ direction, outcome, ms: attempts.end(`${direction} ${step} ${saga}`, at) })
+    counting.attempt({ direction, outcome, ms: attempts.end(`${direction} ${step} ${saga}`, at) })
 
-  return orchestrator.on('entry', ({ saga: { id }, entry, at }: Events['entry']) => {
+  orchestrator.on('entry', ({ saga: { id }, entry, at }: Events['entry']) => {
     switch (entry.type) {
       case 'submitted':
         return sagas.begin(id, at)
@@ -71,7 +88,7 @@ export function meter(orchestrator: Orchestrator, counting: Counting): () => voi
       case 'failed':
         return isCall(entry) ? attempt(id, entry.step, entry.direction, outcomeOf(entry), at) : undefined
       case 'ended':
-        return counting.ended?.({ status: entry.status, ms: sagas.end(id, at) })
+        return counting.ended({ status: entry.status, ms: sagas.end(id, at) })
       default:
         return undefined
     }

@@ -42,11 +42,19 @@ export function sagaMetrics(orchestrator: Orchestrator, registry = new Registry(
     buckets: seconds.slice(0, 10),
     registers,
   })
+  // Labels are looked up once: that costs more than counting.
+  const counted = new Map<string, Counter.Internal>()
+  const timed = new Map<string, Histogram.Internal<string>>()
   return {
     registry,
     request: (method, route, status, ms) => {
-      requests.inc({ method, route, status: String(status) })
-      took.observe({ route }, ms / 1_000)
+      const key = `${status} ${method} ${route}`
+      const counter = counted.get(key) ?? requests.labels(method, route, String(status))
+      const timer = timed.get(route) ?? took.labels(route)
+      counted.set(key, counter)
+      timed.set(route, timer)
+      counter.inc()
+      timer.observe(ms / 1_000)
     },
   }
 }

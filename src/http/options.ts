@@ -29,6 +29,8 @@ export interface AppOptions {
   readonly origins?: readonly string[]
   /** Paths that are never shown: `input.card`, `outputs.payment.token`, `input.guests.*.passport`. */
   readonly redact?: readonly string[]
+  /** Origins that the steps of a submit may go to: `['https://flights.example']`. Default: none, and such submits are refused. */
+  readonly allow?: readonly string[]
   /** Role read sees inputs and outputs, too. Default false. */
   readonly showPayloads?: boolean
   /** The largest body of a request, bytes. Default 1 MB. */
@@ -62,6 +64,7 @@ const appNames = [
   'origins',
   'redact',
   'showPayloads',
+  'allow',
   'maxBody',
   'maxStreams',
   'page',

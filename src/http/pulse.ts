@@ -33,6 +33,13 @@ export class Pulse {
     return this.#asking
   }
 
+  /** What was known a moment ago, where nobody should wait to know it better. */
+  recent(): Health | Promise<Health> {
+    if (!this.#last) return this.health()
+    if (systemClock.monotonic() >= this.#until) this.health().catch(() => {})
+    return this.#last
+  }
+
   async #ask(): Promise<Health> {
     const begin = systemClock.monotonic()
     const health = await this.#orchestrator.health()

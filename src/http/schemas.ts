@@ -123,10 +123,16 @@ export const schemas: Readonly<Record<string, Schema>> = {
     'cause?': ref('StoredError'),
   }),
   Submit: object({
-    definition: {
+    'definition?': {
       ...text,
       description: 'name, or name@version; without a version the newest that is offered',
     },
+    'name?': { ...text, description: 'Where the saga brings its steps along: what it is called' },
+    'steps?': {
+      type: 'array',
+      description: 'Instead of a definition: remote steps, as in a definition file',
+    },
+    'keys?': { description: 'With steps: templates of keys, as in a definition file' },
     'input?': anything,
     'id?': { ...text, minLength: 1, maxLength: 256 },
     'deadline?': { type: ['string', 'number'], description: "From now: ms, or text such as '30s', '2h'" },

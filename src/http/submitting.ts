@@ -1,21 +1,23 @@
 /**
- * The route that submits: by the name of a definition that is offered here.
+ * The route that submits: by the name of a definition that is offered here, or with the steps themselves.
  *
  * Invariants
  * - It answers only once the saga is stored; the same request again, whatever became of the first answer, finds the same saga.
  * - However many wait for one saga, one wait of the orchestrator serves them; a client that waits no longer leaves nothing behind
  *   but that.
  */
-import type { Definition, Duration, Orchestrator, SagaHandle } from '../index.js'
+import type { Definition, Duration, Orchestrator, SagaHandle, SagaView } from '../index.js'
 import { systemClock } from '../runtime/clock.js'
+import { createdViewOf } from '../runtime/handle.js'
 import { checkId } from '../runtime/submission.js'
 import { json } from './answer.js'
 import { type BodyLimits, type Members, membersOf, textOf } from './body.js'
-import { type Call, encoded, type Handler } from './call.js'
+import { type Call, encoded, type Handler, pathOf } from './call.js'
+import { type Inline, isInline, type Submission } from './inline.js'
 import { etagOf, type Looking, shown } from './looking.js'
 import { badRequest, Problem } from './problem.js'
 
-const members = ['definition', 'input', 'id', 'deadline'] as const
+const members = ['definition', 'input', 'id', 'deadline', 'name', 'steps', 'keys'] as const
 
 /** s; a client may ask again. */
 const longestWait = 60
@@ -24,10 +26,12 @@ export class Submitting {
   readonly #orchestrator: Orchestrator
   readonly #looking: Looking
   readonly #limits: BodyLimits
+  readonly #inline: Inline
   readonly #waits = new Map<string, Promise<void>>()
 
-  constructor(looking: Looking, limits: BodyLimits) {
+  constructor(looking: Looking, limits: BodyLimits, inline: Inline) {
     this.#orchestrator = looking.orchestrator
+    this.#inline = inline
     this.#looking = looking
     this.#limits = limits
   }
@@ -37,8 +41,8 @@ export class Submitting {
     const wait = waitOf(request.headers.get('Prefer'))
     const body = await membersOf(request, members, this.#limits)
     const id = idOf(body, request.headers.get('Idempotency-Key'))
-    const definition = this.#definitionOf(body)
-    const handle = await this.#orchestrator.submit(definition, body['input'], {
+    const { definition, input } = this.#submissionOf(body)
+    const handle = await this.#orchestrator.submit(definition, input, {
       ...(id === undefined ? {} : { id }),
       ...(body['deadline'] === undefined ? {} : { deadline: body['deadline'] as Duration }),
     })
@@ -46,9 +50,18 @@ export class Submitting {
     return this.#answer(call, handle, wait, isOver)
   }
 
+  #submissionOf(body: Members): Submission {
+    if (body['steps'] !== undefined && body['definition'] === undefined) return this.#inline.submission(body)
+    const odd = ['name', 'steps', 'keys'].find((name) => body[name] !== undefined)
+    if (odd !== undefined) {
+      throw badRequest(`${odd} beside a definition means nothing`, 'send definition, or name and steps')
+    }
+    return { definition: this.#definitionOf(body), input: body['input'] }
+  }
+
   #definitionOf(body: Members): Definition {
     const wanted = textOf(body, 'definition')
-    const offered = this.#orchestrator.definitions()
+    const offered = this.#orchestrator.definitions().filter((definition) => !isInline(definition))
     const found =
       offered.findLast(({ plan }) => `${plan.name}@${plan.version}` === wanted) ??
       offered.findLast(({ plan }) => plan.name === wanted)
@@ -61,21 +74,39 @@ export class Submitting {
 
   async #answer(
     call: Call,
-    { id, created }: SagaHandle<unknown>,
+    handle: SagaHandle<unknown>,
     wait: number | undefined,
     isOver: boolean | undefined,
   ): Promise<Response> {
-    const path = new URL(call.request.url).pathname
+    const { id, created } = handle
+    const path = pathOf(call.request.url)
     const headers = {
       Location: `${path.slice(0, path.lastIndexOf('/v1/sagas'))}/v1/sagas/${encoded(id)}`,
       ...(wait === undefined ? {} : { 'Preference-Applied': `wait=${wait}` }),
     }
     const status = isOver === false ? 202 : created ? 201 : 200
+    // What was stored a moment ago need not be read: at 64 clients that would halve what comes in.
+    const fresh = wait === undefined ? createdViewOf(handle) : undefined
+    if (fresh) return json(await this.#shownFresh(fresh, call), status, { ...headers, ETag: etagOf(fresh) })
     const view = await this.#orchestrator.get(id)
     // A duplicate of what was pruned: that it ended is all that is known.
     if (!view) return json({ id, pruned: true }, status, headers)
     const body = await shown(this.#looking, view, call.caller)
     return json(body, status, { ...headers, ETag: etagOf(view) })
+  }
+
+  async #shownFresh(view: SagaView, call: Call): Promise<object> {
+    if (view.status !== 'queued') return shown(this.#looking, view, call.caller)
+    const { workers } = await this.#looking.pulse.recent()
+    const { name, version, shape } = view
+    const blocked = !workers.some(
+      ({ alive, offers }) =>
+        alive &&
+        offers.some((offer) => offer.name === name && offer.version === version && offer.shape === shape),
+    )
+    const body = await shown(this.#looking, { ...view, blocked }, call.caller)
+    // What it waits for has not been asked.
+    return blocked ? body : { ...body, why: 'queued: it was stored just now' }
   }
 
   /** False if the time is over first. */

@@ -4,6 +4,7 @@
  * Invariant: a timer never fires before its time, however far away it is.
  */
 import { randomFillSync } from 'node:crypto'
+import type { Store } from '../store/store.js'
 import { Ids } from './ids.js'
 
 export interface Timer {
@@ -59,4 +60,17 @@ export const systemClock: Clock = {
   id: () => ids.next(Date.now()),
   timer: (ms, fire) => new SystemTimer(ms, fire),
   soon: setImmediate,
+}
+
+/** Deadlines and the journal go by the store's clock: the clocks of two machines may be an hour apart. */
+export function clockOf(store: Pick<Store, 'skew'>, clock: Clock): Clock {
+  if (!store.skew) return clock
+  return {
+    now: () => Math.round(clock.now() + (store.skew?.() ?? 0)),
+    monotonic: () => clock.monotonic(),
+    random: () => clock.random(),
+    id: () => clock.id(),
+    timer: (ms, fire) => clock.timer(ms, fire),
+    soon: (run) => clock.soon(run),
+  }
 }

@@ -18,7 +18,7 @@ import {
 import type { Health, Store } from '../store/store.js'
 import { storeAt } from './address.js'
 import { Announcer, type Named } from './announcer.js'
-import type { Clock } from './clock.js'
+import { type Clock, clockOf } from './clock.js'
 import type { SagaOfCall } from './context.js'
 import { causeOf, type Outcome, outcomeOf, outcomeOfPruned } from './ending.js'
 import type { Events, Listener } from './events.js'
@@ -297,7 +297,12 @@ export class Orchestrator implements AsyncDisposable {
     return isEnded(state) ? outcomeOf(saga.id, state) : undefined
   }
 
-  /** What this process offers by name: given to `open`, run or submitted here; the newest last. */
+  /** Makes a definition known here, as `open` does: sagas of it that wait go on. @throws DefinitionError */
+  offer(definition: Definition): void {
+    this.#submitter.register(definition)
+  }
+
+  /** What this process offers by name, the newest last. */
   definitions(): readonly Definition[] {
     return this.#registry.named
   }
@@ -410,19 +415,6 @@ export class Orchestrator implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-}
-
-/** Deadlines and the journal go by the store's clock: the clocks of two machines may be an hour apart. */
-function clockOf(store: Store, clock: Clock): Clock {
-  if (!store.skew) return clock
-  return {
-    now: () => Math.round(clock.now() + (store.skew?.() ?? 0)),
-    monotonic: () => clock.monotonic(),
-    random: () => clock.random(),
-    id: () => clock.id(),
-    timer: (ms, fire) => clock.timer(ms, fire),
-    soon: (run) => clock.soon(run),
   }
 }
 

@@ -33,8 +33,8 @@ import type { Worker } from './worker.js'
 
 /** A saga that is stored now, or of which only its tombstone is left. */
 export type Stored = (SagaName | Pruned) & {
-  /** False where it was there already. */
-  readonly created: boolean
+  /** The saga as it was stored; undefined where it was there already. Nobody has looked whether it is blocked. */
+  readonly created: (() => StoredSaga) | undefined
 }
 
 interface Pruned {
@@ -150,7 +150,8 @@ export class Submitter {
       commits.add(write, (result, error) => {
         if (result?.type === 'applied' && result.n !== undefined) {
           const here = this.#applied(definition, write, result, first, reserved)
-          const saga = { id: write.id, n: result.n, created: true }
+          const { n } = result
+          const saga = { id: write.id, n, created: () => createdOf(write, { ...result, n }) }
           onStored?.(saga, here)
           return resolve(saga)
         }
@@ -173,7 +174,9 @@ export class Submitter {
       )
     }
     const result = await store.submitIn(tx, write)
-    if (result.type === 'applied') return { id: write.id, n: result.n, created: true }
+    if (result.type === 'applied') {
+      return { id: write.id, n: result.n, created: () => createdOf(write, result) }
+    }
     return storedOf(result.saga, definition, write)
   }
 
@@ -223,6 +226,32 @@ export class Submitter {
   }
 }
 
+/** What the store holds of it now, without asking. */
+function createdOf(
+  write: SubmitWrite,
+  { n, token = 0 }: { readonly n: number; readonly token?: number },
+): StoredSaga {
+  const { id, definition, at, start } = write
+  const begun = token > 0 ? start : undefined
+  const entries = begun ? write.entries.concat(begun.entries) : write.entries
+  return {
+    n,
+    id,
+    definition,
+    token,
+    status: begun ? 'running' : 'queued',
+    stage: begun ? 'holding' : 'waiting',
+    stuck: false,
+    late: false,
+    blocked: false,
+    owner: begun?.worker ?? null,
+    submittedAt: at,
+    endedAt: null,
+    dueAt: null,
+    chunks: [{ seq: 0, at, entries }],
+  }
+}
+
 function writeOf(
   ref: DefinitionRef,
   submitted: Submitted,
@@ -242,7 +271,7 @@ function storedOf(found: StoredSaga | Tombstone, definition: Definition, write: 
   if (!isSame(found, definition, input)) {
     throw new SagaConflictError(id, `there is a saga ${id} already, with another definition or other input`)
   }
-  const created = false
+  const created = undefined
   return 'chunks' in found ? { id, created, n: found.n } : { id, created, n: undefined, tombstone: found }
 }
 
