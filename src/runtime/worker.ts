@@ -248,8 +248,8 @@ export class Worker implements Host {
     if (this.#claimAgain || (limit > 0 && result.sagas.length === limit)) {
       if (this.#free() > 0) return this.claim()
     }
-    // Without a place there is no use in what is due: a place that is given back asks by itself.
-    this.#sleep(this.#free() > 0 ? result.dueIn : null)
+    // Without a place there is no use in what is due: a place that is given back asks by itself. So does what looks for its own.
+    this.#sleep(limit > 0 && this.#free() > 0 ? result.dueIn : null)
   }
 
   #unclaimed(result: Result | undefined, error: Error | undefined): void {
@@ -283,13 +283,8 @@ export class Worker implements Host {
     if (!tail || this.#running.has(saga.n)) return
     const definition = this.definitionOf(saga)
     if (!definition) return this.giveBack(saga, token)
-    const summary = {
-      status: saga.status,
-      stage: saga.stage,
-      stuck: saga.stuck,
-      late: saga.late,
-      dueIn: null,
-    }
+    const { status, stage, stuck, late } = saga
+    const summary = { status, stage, stuck, late, dueIn: null }
     const state = replay(definition.plan, saga.chunks)
     const execution = new Execution(this, definition, { n: saga.n, id: saga.id, token, state, tail, summary })
     this.#running.set(saga.n, execution)
@@ -311,7 +306,10 @@ export class Worker implements Host {
     // With nothing to say it writes again what stands: a row changes only together with its journal.
     const chunk =
       entries.length > 0 ? { seq: tail.seq + 1, at, entries, replace: false } : { ...tail, replace: true }
-    this.commits.add({ type: 'append', n: saga.n, token, ...chunk, summary, keys }, () => {})
+    this.commits.add({ type: 'append', n: saga.n, token, ...chunk, summary, keys }, (result) => {
+      // The journal has grown, or nobody knows: it is still ours, and nobody else would ever run it.
+      if (result?.type !== 'applied' && result?.type !== 'superseded') this.#adopt = true
+    })
   }
 
   #runSuspect(): void {
