@@ -1,0 +1,5 @@
+module backstep.example/flights
+
+go 1.19
+
+require modernc.org/sqlite v1.20.4
