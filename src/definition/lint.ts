@@ -85,6 +85,11 @@ export function checkDuration(value: unknown, what: string, place: Place): numbe
   return ms > 0 ? ms : refuse(place, `${what} is 0`, 'it must be at least 1 ms')
 }
 
+const originals = new WeakMap<object, object>()
+
+/** The function as the user wrote it, for those who show its source. */
+export const asWritten = (bound: object): object => originals.get(bound) ?? bound
+
 /** A function, bound to the object it was found in so that `this` works in a class. Undefined if there is none. */
 export function checkFunction<F>(options: Options, key: string, place: Place): F | undefined {
   const value = options[key]
@@ -92,7 +97,9 @@ export function checkFunction<F>(options: Options, key: string, place: Place): F
   if (typeof value !== 'function') {
     return refuse(place, `${key} is ${article(value)}, not a function`, `write ${key}: (context) => …`)
   }
-  return value.bind(options) as F
+  const bound: object = value.bind(options)
+  originals.set(bound, value)
+  return bound as F
 }
 
 export function checkThrows(value: unknown, fallback: ThrowsPolicy, place: Place): ThrowsPolicy {

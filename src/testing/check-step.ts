@@ -5,16 +5,17 @@
  * - Each property is tried on a fresh world, and all are tried: one that fails hides no other.
  * - A property is judged by what the world shows (`state`), never by what the functions say.
  */
-import { isDeepStrictEqual } from 'node:util'
 import { BackstepError, BadInputError } from '../core/errors.js'
 import { storable } from '../core/json.js'
+import { isPending } from '../definition/answers.js'
 import type { Definition, StepFunctions } from '../definition/definition.js'
 import { anonymous, type ListStep } from '../definition/saga.js'
 import type { Member, StepOptions } from '../definition/step.js'
 import { commitKeyOf, rollbackKeyOf } from '../runtime/context.js'
 import { silent } from '../runtime/log.js'
 import { checkNames, isDefinition } from '../runtime/options.js'
-import { freshWorld, type Resettable, said } from './world.js'
+import { type PropertyName, properties, propertyNames, type Trial } from './step-properties.js'
+import { freshWorld, isThenable, patiently, type Resettable, said } from './world.js'
 
 /** A step as it is written, or as a member of a parallel group. */
 export type CheckableStep<Input, Outputs, Result> =
@@ -39,160 +40,6 @@ interface AnyCheckOptions<Input, World> {
 
 export type CheckStepOptions<Input, World> = AnyCheckOptions<Input, World> &
   (undefined extends Input ? unknown : { readonly input: Input })
-
-/** One world, one step, one saga's calls of it. */
-interface Trial {
-  commit(saga?: string): Promise<unknown>
-  /** `output` absent: the commit is in doubt. `round`: 2 where it runs again because the commit landed late. */
-  rollback(given?: {
-    readonly output?: unknown
-    readonly round?: number
-    readonly saga?: string
-  }): Promise<unknown>
-  /** A copy of what the world shows. */
-  state(): unknown
-}
-
-interface Property {
-  /** What must hold. */
-  readonly says: string
-  readonly hint: string
-  /** A text where it does not hold. */
-  readonly fails: (trial: Trial) => Promise<string | undefined>
-}
-
-const asBefore = (before: unknown, after: unknown, what: string): string | undefined =>
-  isDeepStrictEqual(before, after)
-    ? undefined
-    : `${what} left ${show(after)}, where there was ${show(before)}`
-
-const properties = {
-  effect: {
-    says: 'the commit has an effect that the world shows',
-    hint: 'give `state` what the commit changes, or the step `rollback: none(…)` if it changes nothing',
-    fails: async (trial) => {
-      const before = trial.state()
-      await trial.commit()
-      return isDeepStrictEqual(before, trial.state()) ? `the world is as before: ${show(before)}` : undefined
-    },
-  },
-  storable: {
-    says: 'what the commit returns can be stored as JSON',
-    hint: 'return plain data: an output that cannot be stored puts the step in doubt',
-    fails: async (trial) => {
-      const stored = storable(await trial.commit(), 'output')
-      return stored.ok ? undefined : `${stored.path} ${stored.reason}`
-    },
-  },
-  commitTwice: {
-    says: 'a commit that is called twice with one key takes effect once',
-    hint: 'remember `idempotencyKey` with the effect, and answer the second call as the first',
-    fails: async (trial) => {
-      const first = await trial.commit()
-      const once = trial.state()
-      const second = await trial.commit()
-      return (
-        asBefore(once, trial.state(), 'the second call') ??
-        (isDeepStrictEqual(first, second)
-          ? undefined
-          : `it answered ${show(first)} first, and then ${show(second)}`)
-      )
-    },
-  },
-  rollback: {
-    says: 'the rollback undoes the commit',
-    hint: 'undo all that the commit did',
-    fails: async (trial) => {
-      const before = trial.state()
-      const output = await trial.commit()
-      await trial.rollback({ output })
-      return asBefore(before, trial.state(), 'commit and rollback')
-    },
-  },
-  rollbackInDoubt: {
-    says: 'the rollback undoes the commit also without its output, when nobody knows whether it took effect',
-    hint: 'find what to undo by `commitKey`: `output` is absent where the answer of the commit was lost',
-    fails: async (trial) => {
-      const before = trial.state()
-      await trial.commit()
-      await trial.rollback()
-      return asBefore(before, trial.state(), 'commit and rollback without output')
-    },
-  },
-  rollbackTwice: {
-    says: 'a rollback that is called twice is as one that is called once',
-    hint: 'let it succeed where there is nothing left to undo',
-    fails: async (trial) => {
-      const before = trial.state()
-      const output = await trial.commit()
-      await trial.rollback({ output })
-      await trial.rollback({ output })
-      return asBefore(before, trial.state(), 'the second rollback')
-    },
-  },
-  rollbackOfNothing: {
-    says: 'the rollback of a commit that never took effect does nothing, and succeeds',
-    hint: 'let it succeed where there is nothing to undo: a commit in doubt may never have arrived',
-    fails: async (trial) => {
-      const before = trial.state()
-      await trial.rollback()
-      return asBefore(before, trial.state(), 'the rollback')
-    },
-  },
-  crash: {
-    says: 'a commit that is called again after a crash is undone by one rollback',
-    hint: 'remember `idempotencyKey` with the effect, so that the second call adds nothing',
-    fails: async (trial) => {
-      const before = trial.state()
-      await trial.commit()
-      await trial.commit()
-      await trial.rollback()
-      return asBefore(before, trial.state(), 'two commits and a rollback')
-    },
-  },
-  others: {
-    says: 'the rollback leaves alone what other sagas did',
-    hint: 'undo what `commitKey` did, and nothing else: never put back what was there before',
-    fails: async (trial) => {
-      await trial.commit('another')
-      const before = trial.state()
-      const output = await trial.commit()
-      await trial.rollback({ output })
-      const alone = asBefore(before, trial.state(), 'the rollback, with another saga done before,')
-      if (alone !== undefined) return alone
-      const first = await trial.commit('first')
-      const second = await trial.commit('second')
-      await trial.rollback({ output: first, saga: 'first' })
-      await trial.rollback({ output: second, saga: 'second' })
-      return asBefore(before, trial.state(), 'two sagas, rolled back in the order of their commits,')
-    },
-  },
-  late: {
-    says: 'a commit that arrives after its rollback is undone by rolling back again',
-    hint: 'the second rollback has a key of its own: do not take it for the first one repeated',
-    fails: async (trial) => {
-      const before = trial.state()
-      await trial.rollback()
-      const output = await trial.commit().catch(() => undefined)
-      await trial.rollback({ output, round: 2 })
-      return asBefore(before, trial.state(), 'rollback, commit and rollback')
-    },
-  },
-  refused: {
-    says: 'a commit that arrives after its rollback is refused',
-    hint: 'put a barrier before it: `backstep/barrier` remembers which keys were rolled back',
-    fails: async (trial) => {
-      const before = trial.state()
-      await trial.rollback()
-      await trial.commit().catch(() => {})
-      return asBefore(before, trial.state(), 'the commit')
-    },
-  },
-} as const satisfies Readonly<Record<string, Property>>
-
-export type PropertyName = keyof typeof properties
-
-const propertyNames = Object.keys(properties) as readonly PropertyName[]
 
 /** What was tried of a step, and found to hold. */
 export interface CheckedStep {
@@ -243,6 +90,7 @@ export async function checkStep<Input = undefined, Outputs = unknown, Result = u
   const failures: { name: PropertyName; why: string }[] = []
   const wanted = propertiesFor(given)
   let name = ''
+  await tryOnce(step, await fresh(), given)
   for (const property of wanted) {
     const world = await fresh()
     const { step: own, functions } = functionsOf(step, world, given.step)
@@ -255,6 +103,22 @@ export async function checkStep<Input = undefined, Outputs = unknown, Result = u
   return { step: name, holds: wanted, text }
 }
 
+/** A commit that cannot be called at all would fail every property, for the same reason. */
+async function tryOnce(
+  step: unknown,
+  world: unknown,
+  given: AnyCheckOptions<unknown, unknown>,
+): Promise<void> {
+  const { step: name, functions } = functionsOf(step, world, given.step)
+  try {
+    await trialOf(name, functions, world, given).commit()
+  } catch (cause) {
+    if (cause instanceof BadInputError) throw cause
+    const hint = 'give it what it needs: { input, outputs }, and a world in which it succeeds'
+    throw bad(`the commit of step ${name} throws before anything can be tried: ${said(cause)}`, hint, cause)
+  }
+}
+
 /** Bad input is the caller's to hear; what the step throws is a finding. */
 function threw(thrown: unknown): string {
   if (thrown instanceof BadInputError) throw thrown
@@ -262,10 +126,13 @@ function threw(thrown: unknown): string {
 }
 
 function propertiesFor({ except = [], unseen = false }: AnyCheckOptions<unknown, unknown>): PropertyName[] {
+  if (!Array.isArray(except)) throw bad('except is no list', "use except: ['others']")
   for (const name of except)
     if (!propertyNames.includes(name))
       throw bad(`there is no property ${name}`, `there are: ${propertyNames.join(', ')}`)
-  return propertyNames.filter((name) => !except.includes(name) && (unseen || name !== 'refused'))
+  const wanted = propertyNames.filter((name) => !except.includes(name) && (unseen || name !== 'refused'))
+  if (wanted.length === 0) throw bad('nothing is left to check', 'leave out fewer properties')
+  return wanted
 }
 
 const bad = (message: string, hint: string, cause?: unknown): BadInputError =>
@@ -276,23 +143,37 @@ function functionsOf(
   world: unknown,
   name: string | undefined,
 ): { readonly step: string; readonly functions: StepFunctions } {
-  const step: unknown = typeof given === 'function' ? given(world) : given
+  const step = stepFor(given, world)
   if (typeof step !== 'object' || step === null)
     throw bad('this is no step', 'pass { commit, rollback }, step({…}), or a saga and the name of its step')
-  const definition = isDefinition(step) ? step : anonymous([step as ListStep<unknown>])
-  const { steps } = definition.plan
-  const index = name === undefined && steps.length === 1 ? 0 : steps.findIndex((one) => one.name === name)
-  const functions = definition.functions[index]
+  if (!isDefinition(step)) {
+    const [functions] = anonymous([step as ListStep<unknown>]).functions
+    if (!functions?.rollback) throw withoutRollback('step')
+    return { step: name ?? 'step', functions }
+  }
+  const { steps } = step.plan
   const names = steps.map((one) => one.name).join(', ')
-  if (!functions)
-    throw bad(`saga ${definition.plan.name} has no step ${name ?? 'of no name'}`, `it has: ${names}`)
-  if (!functions.rollback)
-    throw bad(
-      `step ${steps[index]?.name} has no rollback`,
-      'there is nothing to check of a step that is never undone',
-    )
-  return { step: isDefinition(step) ? (steps[index]?.name ?? '') : (name ?? 'step'), functions }
+  if (name === undefined && steps.length > 1)
+    throw bad(`saga ${step.plan.name} has several steps`, `name one: { step: '…' }; there are: ${names}`)
+  const index = name === undefined ? 0 : steps.findIndex((one) => one.name === name)
+  const functions = step.functions[index]
+  if (!functions) throw bad(`saga ${step.plan.name} has no step ${name}`, `it has: ${names}`)
+  const own = steps[index]?.name ?? ''
+  if (!functions.rollback) throw withoutRollback(own)
+  return { step: own, functions }
 }
+
+function stepFor(given: unknown, world: unknown): unknown {
+  if (typeof given !== 'function') return given
+  try {
+    return given(world)
+  } catch (cause) {
+    throw bad(`the function that makes the step threw: ${said(cause)}`, 'it gets the world', cause)
+  }
+}
+
+const withoutRollback = (step: string): BadInputError =>
+  bad(`step ${step} has no rollback`, 'there is nothing to check of a step that is never undone')
 
 function trialOf(
   step: string,
@@ -322,10 +203,21 @@ function trialOf(
       log: silent,
       ...more,
     }
-    return fn?.(context as never)
+    return patiently(fn?.(context as never), `checkStep: a call of step ${step}`)
+  }
+  /** One that is still going on is called again, as often as it says so. */
+  const callCommit = async (saga: string): Promise<unknown> => {
+    for (let polls = 0; polls < manyPolls; polls++) {
+      const answer = await call(commit, commitKeyOf(saga, step), { sagaId: saga })
+      if (!isPending(answer)) return answer
+    }
+    throw bad(
+      `the commit of step ${step} says for ever that it is still going on`,
+      'let it end after some calls',
+    )
   }
   return {
-    commit: (saga = 'one') => call(commit, commitKeyOf(saga, step), { sagaId: saga }),
+    commit: (saga = 'one') => callCommit(saga),
     rollback: ({ output, round = 1, saga = 'one' } = {}) => {
       const stored = storable(output)
       const known = stored.ok && stored.value !== undefined ? { output: stored.value } : {}
@@ -335,7 +227,24 @@ function trialOf(
         ...known,
       })
     },
-    state: () => copyOf(state ? state(world) : world),
+    state: async () => copyOf(await stateOf(world, state)),
+  }
+}
+
+const manyPolls = 100
+
+async function stateOf(world: unknown, state: ((world: unknown) => unknown) | undefined): Promise<unknown> {
+  if (!state) return world
+  try {
+    const shown = state(world)
+    return isThenable(shown) ? await patiently(shown, 'checkStep: the function state') : shown
+  } catch (cause) {
+    if (cause instanceof BadInputError) throw cause
+    throw bad(
+      `the function state threw: ${said(cause)}`,
+      'it gets the world, and returns what shows the effect',
+      cause,
+    )
   }
 }
 
@@ -349,11 +258,4 @@ function copyOf(state: unknown): unknown {
       cause,
     )
   }
-}
-
-function show(value: unknown): string {
-  const text = JSON.stringify(value, (_, inner: unknown) =>
-    inner instanceof Map ? Object.fromEntries(inner) : inner instanceof Set ? [...inner] : inner,
-  )
-  return text === undefined ? 'nothing' : text.length > 120 ? `${text.slice(0, 119)}…` : text
 }

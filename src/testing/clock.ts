@@ -8,7 +8,10 @@
  *   sees a process at rest.
  * - What only waits for a turn needs nobody to move the time: `await orchestrator.submit(…)` resolves by itself.
  */
+import { BadInputError } from '../core/errors.js'
 import type { Clock, Timer } from '../runtime/clock.js'
+import { checkNames } from '../runtime/options.js'
+import { patience } from './world.js'
 
 interface Pending {
   readonly at: number
@@ -27,16 +30,27 @@ export interface FakeClockOptions {
   readonly quick?: boolean
 }
 
-/** How long a call may take outside of this clock before that is taken for a mistake, in ms. */
-const longestReal = 5_000
-
 /** Something that `during` was told of has not settled for seconds. */
 export class TookTooLong extends Error {}
 
+// Taken now: a test may replace them by its own fakes, and would wait for ever.
+const { setImmediate: immediate } = globalThis
+const nextTick = process.nextTick.bind(process)
+const realTime = performance.now.bind(performance)
+
+/** How long real timers may wait for a quick clock, in ms. */
+const longestWithoutTurn = 20
+let lastTurn = 0
+
 /** All promises that can settle have done so after it. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-/** The same: Node runs what is asked for the next tick once no promise is left that could settle. */
-const quickTurn = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve))
+const turn = (): Promise<void> => new Promise((resolve) => immediate(resolve))
+/** The same: Node runs what is asked for the next tick once no promise is left that could settle. Real timers get their turn, too. */
+function quickTurn(): Promise<void> {
+  const now = realTime()
+  if (now - lastTurn < longestWithoutTurn) return new Promise((resolve) => nextTick(resolve))
+  lastTurn = now
+  return turn()
+}
 
 /**
  * Time that stands still until it is moved.
@@ -57,12 +71,20 @@ export class FakeClock implements Clock {
   #isTurnDue = false
   #real = 0
   #seed: number
-  readonly #turn: () => Promise<void>
+  readonly #isQuick: boolean
 
+  /** Throws BadInputError for a bad option. */
   constructor(options: FakeClockOptions = {}) {
+    checkNames(options, ['seed', 'now', 'quick'], 'FakeClock')
+    for (const name of ['seed', 'now'] as const)
+      if (options[name] !== undefined && !Number.isSafeInteger(options[name]))
+        throw new BadInputError(
+          `FakeClock: ${name} is no whole number`,
+          'leave it out, or give a whole number',
+        )
     this.#now = this.#start = options.now ?? Date.UTC(2026, 0, 1)
     this.#seed = options.seed ?? 1
-    this.#turn = options.quick ? quickTurn : turn
+    this.#isQuick = options.quick === true
   }
 
   readonly now = (): number => this.#now
@@ -87,10 +109,11 @@ export class FakeClock implements Clock {
 
   readonly soon = (run: () => void): void => {
     this.#soon.push(run)
-    if (this.#isTurnDue) return
+    // A quick clock is always being moved by somebody.
+    if (this.#isTurnDue || this.#isQuick) return
     this.#isTurnDue = true
     // Whoever only waits for a turn need not move the time.
-    setImmediate(() => {
+    immediate(() => {
       this.#isTurnDue = false
       this.#runSoon()
     })
@@ -110,7 +133,7 @@ export class FakeClock implements Clock {
   }
 
   /** The time stands still until `promise` has settled, because it waits for something outside of this clock. */
-  during<T>(promise: Promise<T>): Promise<T> {
+  during<T>(promise: PromiseLike<T>): PromiseLike<T> {
     this.#real++
     const done = (): void => {
       this.#real--
@@ -128,22 +151,24 @@ export class FakeClock implements Clock {
   async settle(): Promise<void> {
     do {
       this.#runSoon()
-      await this.#turn()
+      await (this.#isQuick ? quickTurn() : turn())
       if (this.#real > 0) await this.#settleOutside()
     } while (this.#soon.length > 0)
   }
 
   async #settleOutside(): Promise<void> {
-    const since = performance.now()
+    const since = realTime()
     while (this.#real > 0) {
-      if (performance.now() - since > longestReal)
-        throw new TookTooLong(`a call has taken longer than ${longestReal} ms outside of this clock`)
+      if (realTime() - since > patience)
+        throw new TookTooLong(`a call has taken longer than ${patience} ms outside of this clock`)
       await turn()
     }
   }
 
   /** Moves the time on by so many ms, firing what is due on the way. */
   async advance(ms: number): Promise<void> {
+    if (!(Number.isFinite(ms) && ms >= 0))
+      throw new BadInputError('FakeClock: time cannot be moved so far', 'give a number of ms, 0 or more')
     const end = Math.ceil(this.#now + ms)
     await this.settle()
     for (let next = this.#first(); next && next.at <= end; next = this.#first()) await this.#fire(next)

@@ -9,7 +9,6 @@ export {
   type CheckedStep,
   type CheckStepOptions,
   checkStep,
-  type PropertyName,
   StepCheckError,
 } from './check-step.js'
 export { FakeClock, type FakeClockOptions, ProcessClock } from './clock.js'
@@ -20,6 +19,7 @@ export type { End, Explorable, ExploreOptions } from './explore/options.js'
 export { ExplorationError, type Explored } from './explore/report.js'
 export { type MatcherAnswer, type SagaMatchers, sagaMatchers } from './matchers.js'
 export { TestOrchestrator, type TestOrchestratorOptions } from './orchestrator.js'
+export type { PropertyName } from './step-properties.js'
 export {
   type StoreCase,
   type StoreSubject,

@@ -2,7 +2,7 @@
  * checkStep names each property that a step lacks, and none that it has.
  */
 import { readFileSync } from 'node:fs'
-import { none, Rejected, saga, step } from 'backstep'
+import { none, pending, Rejected, saga, step } from 'backstep'
 import { checkStep, StepCheckError } from 'backstep/testing'
 import { describe, expect, test } from 'vitest'
 
@@ -206,7 +206,20 @@ test('a step of a saga, by its name', async () => {
   )
 })
 
+test('a commit that is still going on is called until it is done', async () => {
+  const polled = (airline: Airline) =>
+    step({
+      commit: ({ idempotencyKey, attempt }) => {
+        airline.seats.set(idempotencyKey, 'LIS')
+        return attempt % 2 ? pending({ checkAfter: '1s' }) : 7
+      },
+      rollback: ({ commitKey }) => void airline.seats.delete(commitKey),
+    })
+  expect((await checkStep(polled, { world, state })).holds).toHaveLength(10)
+})
+
 test('bad input is refused, and says what to do', async () => {
+  const plain = { commit: () => 1, rollback: () => {} }
   const good = (airline: Airline) => flight(airline)
   const refused: readonly (readonly [() => Promise<unknown>, RegExp])[] = [
     [() => checkStep(good, { input, world: {} as never }), /the world cannot be reset\n.*reset\(\)/],
@@ -217,6 +230,36 @@ test('bad input is refused, and says what to do', async () => {
     [() => checkStep(good, { input, wrold: world } as never), /no option wrold/],
     [() => checkStep((() => 7) as never, { input, world }), /this is no step\n.*commit, rollback/],
     [() => checkStep(good, { input, world, state: () => () => 1 }), /cannot be copied\n.*plain data/],
+    [
+      () =>
+        checkStep(good, {
+          input,
+          world,
+          state: () => {
+            throw new Error('no table')
+          },
+        }),
+      /the function state threw: Error: no table/,
+    ],
+    [
+      () =>
+        checkStep(
+          () => {
+            throw new Error('no config')
+          },
+          { input, world },
+        ),
+      /the function that makes the step threw: Error: no config/,
+    ],
+    [
+      () => checkStep(saga('two').step('a', plain).step('b', plain), { world }),
+      /has several steps\n.*there are: a, b/,
+    ],
+    [
+      () => checkStep({ ...plain, commit: () => Promise.reject(new Error('no input')) }, { world }),
+      /before anything can be tried: Error: no input/,
+    ],
+    [() => checkStep(good, { input, world, except: 'late' as never }), /except is no list/],
   ]
   for (const [attempt, message] of refused)
     await expect(attempt()).rejects.toMatchObject({

@@ -77,6 +77,8 @@ const unseen: readonly FaultKind[] = ['stray', 'strayDeath']
 const rollbacks: readonly FaultKind[] = ['fails', 'lost', 'hangs', 'hangsAfter', 'late', 'cancelBefore']
 const verifies: readonly FaultKind[] = ['fails', 'hangs', 'cancelBefore']
 const writes: readonly FaultKind[] = ['crashBefore', 'crashAfter', 'notWritten', 'answerLost', 'cancelWrite']
+/** Nobody can cancel a saga that is not there yet. */
+const submits: readonly FaultKind[] = ['crashBefore', 'crashAfter', 'notWritten', 'answerLost']
 /** A process that dies with a late landing still untold leaves an effect that nobody knows of. */
 const writesWithUntold: readonly FaultKind[] = ['notWritten', 'answerLost', 'cancelWrite']
 
@@ -91,7 +93,9 @@ export class Choices {
     this.#withUnseen = withUnseen
   }
 
-  ofWrite(untold: boolean): readonly FaultKind[] {
+  /** `untold`: a commit has landed late, and its process has yet to say so. */
+  ofWrite(isSubmit: boolean, untold: boolean): readonly FaultKind[] {
+    if (isSubmit) return submits
     return untold && !this.#withUnseen ? writesWithUntold : writes
   }
 
@@ -131,7 +135,7 @@ export const labelOf = (kind: FaultKind): string => kinds[kind][2]
 export const nameOf = (faults: readonly Fault[]): string =>
   faults.length === 0 ? '0' : faults.map(({ point, kind }) => `${point}${kinds[kind][0]}`).join('.')
 
-/** Points and kinds of a name; undefined for what is none. */
+/** Points and kinds of a name, in order, with one deadline at most; undefined for what is none. */
 export function parseName(name: string): { readonly point: number; readonly kind: FaultKind }[] | undefined {
   if (name === '0') return []
   const faults = name.split('.').map((part) => {
@@ -140,5 +144,7 @@ export function parseName(name: string): { readonly point: number; readonly kind
     return digits === undefined || kind === undefined ? undefined : { point: Number(digits), kind }
   })
   const known = faults.flatMap((fault) => fault ?? [])
-  return known.length === faults.length ? known : undefined
+  const grows = known.every(({ point }, i) => i === 0 || point > (known[i - 1]?.point ?? 0))
+  const deadlines = known.filter(({ kind }) => isDeadline(kind)).length
+  return known.length === faults.length && grows && deadlines <= 1 ? known : undefined
 }

@@ -12,15 +12,17 @@ import { BadInputError } from '../../core/errors.js'
 import { outputsOf } from '../../core/index.js'
 import type { StepPlan } from '../../core/plan.js'
 import type { Definition } from '../../definition/definition.js'
-import { type JournalEntry, stateOf } from '../../runtime/view.js'
+import { type JournalEntry, stateOf, viewOf } from '../../runtime/view.js'
+import { why } from '../../runtime/why.js'
 import type { Result, Store, Summary, Write } from '../../store/store.js'
 import { memoryStore } from '../../stores/memory/index.js'
 import { FakeClock, TookTooLong } from '../clock.js'
 import { said } from '../world.js'
 import type { Choices, Direction, Fault, FaultKind, Point } from './faults.js'
-import { isDeadline, middleOf, waits } from './faults.js'
+import { isDeadline, latency, middleOf, waits } from './faults.js'
 import { Life, type Surroundings } from './life.js'
 import type { Teller } from './story.js'
+import { judge, stuckText, type Verdict } from './verdict.js'
 
 export interface Given {
   /** Called for each process: what the functions close over dies with it. */
@@ -32,13 +34,6 @@ export interface Given {
   /** Told of everything that happens; for the report. */
   readonly teller?: Teller
 }
-
-export type Verdict =
-  | { readonly is: 'holds' }
-  /** The invariant does not hold. */
-  | { readonly is: 'broken'; readonly why: string; readonly cause: unknown }
-  /** It has not ended, and never will. */
-  | { readonly is: 'endless'; readonly why: string }
 
 export interface History {
   readonly faults: readonly Fault[]
@@ -57,6 +52,8 @@ const manyTimers = 20_000
 /** Until a new process is there after one has died, and until a client asks again, in ms. */
 const restart = 20
 
+/** So many in a row, without a fault: it is taken for one that always fails. */
+const manyFailures = 20
 /** A late landing is journaled by then, however often the store fails in a history, in ms. */
 const longestTelling = 5_000
 
@@ -78,14 +75,20 @@ export class Run implements Surroundings {
   readonly store: Store
   /** Things that must still come before the history can be over. */
   #afloat = 0
-  /** When a commit landed late that the journal does not know of yet. */
-  #untold: number | undefined
+  /** Steps whose commit landed late, and when, that the journal does not know of yet. */
+  readonly #untold = new Map<string, number>()
   readonly #faults: readonly Fault[]
   readonly #expected: readonly Point[]
   /** The point of the last fault: up to there everything is as it was before. */
   readonly #last: number
   readonly #points: Point[] = []
+  readonly #start: number
   #met = 0
+  /** Of calls since the last fault. */
+  #failures = 0
+  readonly #failed = new Map<string, number>()
+  /** Only to be looked at; each process has its own. */
+  readonly #definition: Definition
   #summary: Summary | undefined
   #life: Life
   #submitted = false
@@ -97,32 +100,33 @@ export class Run implements Surroundings {
     this.#faults = faults
     this.#expected = expected
     this.#last = faults.at(-1)?.point ?? -1
+    this.#start = this.clock.now()
+    this.#definition = given.define()
     this.store = memoryStore({ now: this.clock.now })
     this.#life = new Life(this)
   }
 
   async run(): Promise<History> {
     const { clock } = this
-    const start = clock.now()
     this.#submit().catch((error: unknown) => this.fail(error))
-    let endless: string | undefined
+    let unfinished: string | undefined
     try {
       await clock.when(() => this.#isOver(), manyTimers)
     } catch (error) {
       if (error instanceof TookTooLong) this.fail(tookTooLong(error))
-      endless = said(error)
+      unfinished = said(error)
     } finally {
       this.#life.clock.kill()
     }
     if (this.#broken !== undefined) throw this.#broken
-    const verdict = endless === undefined ? await this.#judge() : this.#endless(endless)
+    const verdict = await this.#judge(unfinished)
     const status = this.#summary?.status
     return {
       faults: this.#faults,
       points: this.#points,
       verdict,
       status: status === 'committed' || status === 'rolled_back' ? status : undefined,
-      took: clock.now() - start,
+      took: clock.now() - this.#start,
     }
   }
 
@@ -137,7 +141,8 @@ export class Run implements Surroundings {
   }
 
   meetWrite(entries: readonly Entry[]): FaultKind | undefined {
-    return this.#meet(writeText(entries), this.#given.choices.ofWrite(this.#untold !== undefined))
+    const isSubmit = entries[0]?.type === 'submitted'
+    return this.#meet(writeText(entries), this.#given.choices.ofWrite(isSubmit, this.#untold.size > 0))
   }
 
   /** The saga has been put aside for a while. */
@@ -154,7 +159,8 @@ export class Run implements Surroundings {
 
   #meet(what: string, kinds: readonly FaultKind[], wait?: number): FaultKind | undefined {
     const number = this.#points.length
-    const point = { what, now: this.clock.now(), kinds, ...(wait !== undefined && { wait }) }
+    const possible = this.#isPastDeadline ? kinds.filter((kind) => !isDeadline(kind)) : kinds
+    const point = { what, now: this.clock.now(), kinds: possible, ...(wait !== undefined && { wait }) }
     this.#points.push(point)
     const expected = this.#expected[number]
     const next = this.#faults[this.#met]
@@ -166,9 +172,18 @@ export class Run implements Surroundings {
     return next.kind
   }
 
+  /** From now; a deadline of the saga's own stays where it comes first. */
   get #deadline(): number | undefined {
     const passes = this.#faults.find(({ kind }) => isDeadline(kind))?.at
-    return passes === undefined ? undefined : Math.max(1, passes - this.clock.now())
+    if (passes === undefined) return undefined
+    return Math.max(1, Math.min(passes - this.clock.now(), this.#definition.deadline ?? passes))
+  }
+
+  /** Whether a deadline of the saga's own has passed, or it has turned back: then no other one means anything. */
+  get #isPastDeadline(): boolean {
+    const own = this.#definition.deadline
+    const passed = own !== undefined && this.clock.now() + 2 * latency >= this.#start + own
+    return passed || this.#summary?.status === 'rolling_back'
   }
 
   cancel(): void {
@@ -199,8 +214,8 @@ export class Run implements Surroundings {
   }
 
   /** A commit takes effect after it was given up; its process is to tell it to the journal. */
-  landsLate(): void {
-    this.#untold = this.clock.now()
+  landsLate(step: string): void {
+    this.#untold.set(step, this.clock.now())
   }
 
   /** It is not the saga that failed: the exploration ends with this error. */
@@ -222,17 +237,27 @@ export class Run implements Surroundings {
 
   #wrote(entries: readonly Entry[], summary: Summary | undefined, at: number): void {
     if (summary) this.#summary = summary
-    if (this.#untold !== undefined && entries.some(({ type }) => type === 'late')) this.#untold = undefined
+    for (const entry of entries) this.#note(entry)
     this.teller?.written(entries, at)
     if (summary?.dueIn) this.#meetWait(summary.dueIn)
   }
 
+  #note(entry: Entry): void {
+    if (entry.type === 'late') this.#untold.delete(entry.step)
+    if (entry.type !== 'failed') return
+    // A write that overwrites the last one says again what that had said.
+    const key = `${entry.direction} ${entry.step}`
+    const isNew = entry.failures > (this.#failed.get(key) ?? 0)
+    this.#failed.set(key, entry.failures)
+    if (isNew && this.#met === this.#faults.length) this.#failures++
+  }
+
   async #submit(): Promise<void> {
     const { input } = this.#given
-    const first = this.#deadline
-    const options = first === undefined ? { id: exploredId } : { id: exploredId, deadline: first }
     while (!this.#submitted) {
       const life = this.#life
+      const deadline = this.#deadline
+      const options = deadline === undefined ? { id: exploredId } : { id: exploredId, deadline }
       const answer = await Promise.race([life.submit(input, options), life.died])
       if (answer === 'stored') this.#submitted = true
       else if (answer instanceof Error) return this.fail(answer)
@@ -248,63 +273,34 @@ export class Run implements Surroundings {
 
   /** A late landing that means nothing, because a later attempt stands, is never told. */
   get #isTelling(): boolean {
-    return this.#untold !== undefined && this.clock.now() - this.#untold < longestTelling
+    for (const since of this.#untold.values()) if (this.clock.now() - since < longestTelling) return true
+    return false
   }
 
-  /** No fault is left to come, and it fails again and again all the same. */
+  /** It fails again and again, though no fault is left to come. */
   get #isStuck(): boolean {
-    return (
-      this.#summary?.stuck === true && this.#met === this.#faults.length && this.#summary.stage !== 'done'
-    )
+    return this.#summary?.stuck === true && this.#failures >= manyFailures && this.#summary.stage !== 'done'
   }
 
   // How it ended
 
-  #endless(why: string): Verdict {
-    return { is: 'endless', why: `it has not ended: ${why}` }
-  }
-
-  async #judge(): Promise<Verdict> {
+  async #judge(unfinished: string | undefined): Promise<Verdict> {
     const stored = await this.store.find({ id: exploredId })
     if (!stored || !('chunks' in stored)) return { is: 'endless', why: 'it was never stored' }
-    const state = stateOf(stored, this.define())
-    if (this.#isStuck)
+    const state = stateOf(stored, this.#definition)
+    if (this.#isStuck) return { is: 'endless', why: stuckText(state) }
+    if (unfinished !== undefined)
       return {
         is: 'endless',
-        why: stuckText(
-          state.plan.steps.map(({ name }) => name),
-          state,
-        ),
+        why: why(viewOf(stored, []), this.clock.now(), (await this.store.health()).workers),
       }
     const journal: JournalEntry[] = []
     for (const { seq, at, entries } of stored.chunks)
       for (const entry of entries) journal.push({ ...entry, seq, at })
-    const { world, input, invariant } = this.#given
-    const end = { world, status: state.status, input, outputs: outputsOf(state), journal }
-    return judge(invariant, end)
+    const { world, invariant } = this.#given
+    const { status, input } = state
+    return judge(invariant, { world, status, input, outputs: outputsOf(state), journal })
   }
-}
-
-async function judge(invariant: (end: never) => unknown, end: object): Promise<Verdict> {
-  try {
-    const answer = await invariant(end as never)
-    if (answer === false) return { is: 'broken', why: 'the invariant said false', cause: undefined }
-    if (typeof answer === 'string') return { is: 'broken', why: answer, cause: undefined }
-    return { is: 'holds' }
-  } catch (cause) {
-    return { is: 'broken', why: cause instanceof Error ? cause.message : String(cause), cause }
-  }
-}
-
-function stuckText(names: readonly string[], state: ReturnType<typeof stateOf>): string {
-  const index = state.steps.findIndex(
-    ({ undoFailures, commitFailures }) => undoFailures.stuck || commitFailures.stuck,
-  )
-  const step = state.steps[index]
-  const failures = step?.undoFailures.stuck ? step.undoFailures : step?.commitFailures
-  const what = step?.undoFailures.stuck ? 'rollback' : 'commit'
-  const last = failures?.last
-  return `the ${what} of ${names[index] ?? 'a step'} never succeeds: ${failures?.failures ?? 0} attempts${last ? `, the last: ${last.name}: ${last.message}` : ''}`
 }
 
 const tookTooLong = (cause: Error): BadInputError =>

@@ -7,10 +7,10 @@
  */
 import { type BackstepError, BadInputError } from '../../core/errors.js'
 import { said } from '../world.js'
-import { Choices, type Fault, faultAt, type Point, parseName } from './faults.js'
+import { Choices, type Fault, faultAt, nameOf, type Point, parseName } from './faults.js'
 import { Diverged, type Given, type History, Run, runHistory, samePoints } from './history.js'
 import { type Checked, checkExploreOptions, type Explorable, type ExploreOptions } from './options.js'
-import { type Explored, explorationError, exploredOf } from './report.js'
+import { type Explored, explorationError, exploredOf, replayedOf } from './report.js'
 import { Search } from './search.js'
 import { Story } from './story.js'
 
@@ -50,7 +50,10 @@ class Explorer {
   async explore(): Promise<Explored> {
     await this.#checkAtRest()
     const searched = await new Search((faults, before) => this.#run(faults, before), this.#checked).all()
-    if (searched.failing) throw await this.#failure(searched.failing)
+    if (searched.failing) {
+      await this.#checkReset()
+      throw await this.#failure(searched.failing, true)
+    }
     return exploredOf(this.#name, searched, this.#checked.faults)
   }
 
@@ -65,14 +68,8 @@ class Explorer {
         )
       history = await this.#run([...history.faults, faultAt(number, kind, point)], history.points)
     }
-    if (history.verdict.is !== 'holds') throw await this.#failure(history)
-    const { took, faults } = history
-    const kinds = Object.fromEntries(faults.map(({ kind }) => [kind, 1]))
-    return exploredOf(
-      this.#name,
-      { histories: 1, possible: 1, complete: faults.length, kinds, failing: undefined, took },
-      0,
-    )
+    if (history.verdict.is !== 'holds') throw await this.#failure(history, false)
+    return replayedOf(this.#name, history)
   }
 
   async #given(): Promise<Given> {
@@ -88,10 +85,12 @@ class Explorer {
     try {
       const history = await runHistory(await this.#given(), faults, before)
       const { verdict } = history
-      if (verdict.is === 'broken' && isMistake(verdict.cause)) throw invariantThrew(verdict.cause)
+      // Where all went well it is a mistake; elsewhere it may well be what the broken world looks like to it.
+      if (faults.length === 0 && verdict.is === 'broken' && isMistake(verdict.cause))
+        throw invariantThrew(verdict.cause)
       return history
     } catch (error) {
-      if (error instanceof Diverged) throw notRepeatable(error.message)
+      if (error instanceof Diverged) throw notRepeatable(`in the history ${nameOf(faults)}, ${error.message}`)
       throw error
     }
   }
@@ -99,19 +98,25 @@ class Explorer {
   /** Where nothing goes wrong the invariant must hold; and the second time all must be as it was the first time. */
   async #checkAtRest(): Promise<void> {
     const first = await this.#run([])
-    if (first.verdict.is !== 'holds') throw await this.#failure(first)
-    const second = await this.#run([])
-    if (second.verdict.is !== 'holds')
-      throw new BadInputError(
-        `explore: the invariant holds in the first history and not in the second, which is the same: ${second.verdict.why}`,
-        'the world is not as it was: reset() must undo all that a history does to it, or make a new world for each',
-        { cause: 'cause' in second.verdict ? second.verdict.cause : undefined },
-      )
+    if (first.verdict.is !== 'holds') throw await this.#failure(first, true)
+    const second = await this.#checkReset()
     if (!samePoints(first.points, second.points)) throw notRepeatable('twice the same was not the same')
   }
 
+  /** What has held must hold again, whatever ran in between: else the world is not as it was. */
+  async #checkReset(): Promise<History> {
+    const again = await this.#run([])
+    const { verdict } = again
+    if (verdict.is === 'holds') return again
+    throw new BadInputError(
+      `explore: the invariant held where nothing went wrong, and the next time it did not: ${verdict.why}`,
+      'the world is not as it was: reset() must undo all that a history does to it, or make a new world for each',
+      { cause: 'cause' in verdict ? verdict.cause : undefined },
+    )
+  }
+
   /** Runs it once more, and listens. */
-  async #failure(history: History): Promise<Error> {
+  async #failure(history: History, isShortest: boolean): Promise<Error> {
     const given = await this.#given()
     const run: Run = new Run(
       {
@@ -129,15 +134,31 @@ class Explorer {
     const again = await run.run()
     if (again.verdict.is !== history.verdict.is)
       return notRepeatable('the history that failed did not fail again')
-    return explorationError(this.#name, again, story.text, this.#blame(given, again, story))
+    const steps = stepsOf(given, again)
+    const blame =
+      story.blame(steps, again.status === 'committed' ? 'commit' : 'rollback') ?? unrolled(given, steps)
+    return explorationError(this.#name, again, { story: story.text, blame, isShortest })
   }
+}
 
-  #blame({ define }: Given, { faults, points, status }: History, story: Story): string | undefined {
-    const last = faults.at(-1)
-    const what = last && points[last.point]?.what
-    const step = define().plan.steps.find(({ name }) => what?.endsWith(` of ${name}`))
-    return story.blame(step?.name, status === 'committed' ? 'commit' : 'rollback')
-  }
+/** The step that the last fault befell, and those beside it: in a group it may be another's mistake. */
+function stepsOf({ define }: Given, { faults, points }: History): readonly string[] {
+  const last = faults.at(-1)
+  const what = last && points[last.point]?.what
+  const { steps } = define().plan
+  const step = steps.find(({ name }) => what?.endsWith(` of ${name}`))
+  return steps.filter(({ position }) => position === step?.position).map(({ name }) => name)
+}
+
+/** Nothing was called that could be wrong: perhaps because there is nothing to call. */
+function unrolled({ define }: Given, names: readonly string[]): string | undefined {
+  const { steps } = define().plan
+  const without = steps.filter(
+    ({ hasRollback, name }) => !hasRollback && (names.length === 0 || names.includes(name)),
+  )
+  return without.length > 0
+    ? `${without.map(({ name }) => name).join(', ')}: there is no rollback`
+    : undefined
 }
 
 /** A mistake in the invariant itself says nothing of the saga. */

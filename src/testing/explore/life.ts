@@ -6,6 +6,8 @@
  *   but for those that a fault lets land.
  * - Idle it looks seldom, so that a long wait is a few jumps.
  */
+
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Entry } from '../../core/entry.js'
 import { InDoubt, Rejected } from '../../core/errors.js'
 import type { StepPlan } from '../../core/plan.js'
@@ -13,6 +15,7 @@ import type { Definition, StepFunctions } from '../../definition/definition.js'
 import { Orchestrator } from '../../runtime/orchestrator.js'
 import type { Result, Store, Write } from '../../store/store.js'
 import { type FakeClock, ProcessClock } from '../clock.js'
+import { isThenable } from '../world.js'
 import { type Direction, type FaultKind, latency } from './faults.js'
 import type { Teller } from './story.js'
 
@@ -26,6 +29,7 @@ const grace = 2_000
 /** What a call of the user's receives; handed on as it is. */
 interface AnyContext {
   readonly attempt: number
+  readonly signal: AbortSignal
 }
 
 const never = (): Promise<never> => new Promise(() => {})
@@ -44,8 +48,8 @@ export interface Surroundings {
   die(): void
   /** The history is not over before the function that is returned has been called. */
   float(): () => void
-  /** A commit takes effect after it was given up; its process is to tell it to the journal. */
-  landsLate(): void
+  /** A commit of this step takes effect after it was given up; its process is to tell it to the journal. */
+  landsLate(step: string): void
   applied(writes: readonly Write[], results: readonly Result[]): void
   /** It is not the saga that failed: the exploration ends with this error. */
   fail(error: unknown): void
@@ -150,11 +154,21 @@ export class Life {
       plan,
       functions: functions.map((own, index) => this.#functions(own, plan.steps[index] as StepPlan)),
       ...(keys && { keys }),
-      ...(schema && { schema }),
+      ...(schema && { schema: this.#waitedFor(schema) }),
       ...(deadline !== undefined && { deadline }),
       // A list has no name to be found by after a crash; here it has.
       anonymous: false,
     }
+  }
+
+  /** A schema may be asynchronous: then the time stands still for it. */
+  #waitedFor(schema: StandardSchemaV1): StandardSchemaV1 {
+    const standard = schema['~standard']
+    const validate: typeof standard.validate = (value) => {
+      const result = standard.validate(value)
+      return isThenable(result) ? (this.#run.clock.during(result) as typeof result) : result
+    }
+    return { '~standard': { ...standard, validate } }
   }
 
   #functions({ commit, rollback, verify, when }: StepFunctions, step: StepPlan): StepFunctions {
@@ -180,7 +194,8 @@ export class Life {
     const effect = (given = context): unknown => {
       const { teller } = run
       const answer = teller ? teller.call(what, direction, own, given) : own(given)
-      return answer instanceof Promise ? run.clock.during(answer) : answer
+      // Asked once only: some thenables do their work each time that somebody waits for them.
+      return isThenable(answer) ? run.clock.during(Promise.resolve(answer)) : answer
     }
     if (fault === 'strayDeath') {
       this.#landStray(effect, context, restartAndRollback)
@@ -216,8 +231,9 @@ export class Life {
         this.#landStray(effect, context, step.timeout + grace + 250)
         return never()
       case 'cancelBefore':
-        run.cancel()
-        // What was asked for comes through before the call goes on.
+      case 'deadlineBefore':
+        if (fault === 'cancelBefore') run.cancel()
+        // It comes through before the call goes on.
         await this.clock.sleep(latency)
         return effect()
       case 'cancelAfter': {
@@ -241,8 +257,13 @@ export class Life {
     const landing = this.#run.float()
     // Should the process die before, so does the call.
     void this.died.then(landing)
+    let aborted = context.signal.aborted ? clock.now() : Number.POSITIVE_INFINITY
+    context.signal.addEventListener('abort', () => {
+      aborted = clock.now()
+    })
     await this.clock.sleep(step.timeout + after)
-    if (after > grace) this.#run.landsLate()
+    // By its timeout, or by a cancel or deadline that came before.
+    if (clock.now() - aborted >= grace) this.#run.landsLate(step.name)
     try {
       return await effect(withOpenSignal(context))
     } finally {

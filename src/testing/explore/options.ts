@@ -16,11 +16,15 @@ import { parseName } from './faults.js'
 export interface End<Input, Outputs, World> {
   readonly world: World
   readonly status: 'committed' | 'rolled_back'
+  /** As it was stored, and as the steps saw it. */
   readonly input: Input
   /** What the steps returned whose commit is known to have succeeded. */
   readonly outputs: Partial<Outputs>
   readonly journal: readonly JournalEntry[]
 }
+
+// biome-ignore lint/suspicious/noConfusingVoidType: what an assertion returns.
+export type InvariantAnswer = boolean | string | void
 
 interface AnyExploreOptions<Input, Outputs, World> {
   /**
@@ -29,11 +33,12 @@ interface AnyExploreOptions<Input, Outputs, World> {
    */
   readonly world: (Resettable & World) | (() => World | Promise<World>)
   /**
-   * What must hold at the end of every history. Throws (an assertion), or returns `false` or a text, where it does not.
+   * What must hold at the end of every history. Where it does not, it throws (an assertion), or returns `false` or a text that says
+   * what is wrong; where it does, it returns `true`, nothing or an empty text.
    *
    * @example ({ world, status }) => assert.equal(world.bookings.size, status === 'committed' ? 1 : 0)
    */
-  readonly invariant: (end: End<Input, Outputs, World>) => unknown
+  readonly invariant: (end: End<Input, Outputs, World>) => InvariantAnswer | Promise<InvariantAnswer>
   /** How many faults a history may have: 0 to 4. Default 2: faults in pairs. */
   readonly faults?: number
   /** How many histories at most; where there are more, the last level is sampled by `seed`. Default 10,000. */
@@ -139,7 +144,11 @@ function definitionFor(saga: unknown): (world: unknown) => Definition {
 
 function toDefinition(saga: unknown): Definition {
   if (isDefinition(saga)) return saga
-  if (Array.isArray(saga)) return anonymous(saga)
+  if (Array.isArray(saga)) {
+    const { plan, functions } = anonymous(saga)
+    // Each list that is made has a name of its own; here it must be found again by the next process.
+    return { plan: { ...plan, name: 'list' }, functions, anonymous: true }
+  }
   throw bad(
     'this is no saga',
     'pass what saga(…) made, a list of steps, or a function of the world that makes one',

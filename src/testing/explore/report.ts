@@ -24,7 +24,7 @@ export interface Explored {
   readonly text: string
 }
 
-/** A history was found that breaks the invariant, or never ends. Code `INVARIANT_BROKEN`, or `NEVER_ENDS`. */
+/** A history was found that breaks the invariant, or does not end. Code `INVARIANT_BROKEN`, or `NEVER_ENDS`. */
 export class ExplorationError extends BackstepError {
   /** The name of the history: `explore(…, { …, replay })` runs it, and no other. */
   readonly replay: string
@@ -62,16 +62,32 @@ export class ExplorationError extends BackstepError {
 const number = (value: number): string => value.toLocaleString('en-US')
 
 export function exploredOf(name: string, searched: Searched, faults: number): Explored {
+  const { histories, complete } = searched
+  const upTo = `with up to ${count(faults, 'fault')}`
+  const which =
+    complete >= faults
+      ? `every one ${upTo}`
+      : `every one with up to ${count(complete, 'fault')}, and a sample of the ${number(searched.possible)} ${upTo}`
+  return toldOf(
+    `${name}: ${count(histories, 'history', 'histories')}, ${which}; the invariant holds in each`,
+    searched,
+  )
+}
+
+/** One history that was run alone. */
+export function replayedOf(name: string, { faults, took }: History): Explored {
+  const kinds = Object.fromEntries(faults.map(({ kind }) => [kind, 1]))
+  const searched = { histories: 1, possible: 1, complete: 0, kinds, took, failing: undefined }
+  return toldOf(`${name}: the history ${nameOf(faults)} alone; the invariant holds in it`, searched)
+}
+
+function toldOf(first: string, searched: Searched): Explored {
   const { histories, possible, complete, kinds, took } = searched
-  const all = complete >= faults
-  const which = all
-    ? `every one with up to ${count(faults, 'fault')}`
-    : `${complete < 0 ? '' : `every one with up to ${count(complete, 'fault')}, and `}a sample of the ${number(possible)} with up to ${faults}`
   const counts = faultKinds.flatMap((kind) =>
     kinds[kind] ? [`${labelOf(kind)} ${number(kinds[kind])}`] : [],
   )
   const text = [
-    `${name}: ${count(histories, 'history', 'histories')}, ${which}; the invariant holds in each`,
+    first,
     ...(counts.length > 0 ? [`  ${wrap(counts.join(', '), 100, 2)}`] : []),
     `  ${formatDuration(took)} of virtual time`,
   ].join('\n')
@@ -83,12 +99,11 @@ const count = (value: number, one: string, many = `${one}s`): string =>
 
 const indent = (text: string): string => text.replace(/^/gm, '    ')
 
-/** `story` and `blame` come from running the history once more. */
+/** `story` and `blame` come from running the history once more. `isShortest`: with fewer faults all holds. */
 export function explorationError(
   name: string,
   history: History,
-  story: string,
-  blame: string | undefined,
+  { story, blame, isShortest }: { story: string; blame: string | undefined; isShortest: boolean },
 ): ExplorationError {
   const { verdict, faults, points } = history
   const what = faults.map((fault: Fault) => textOf(fault, points[fault.point] as Point))
@@ -97,11 +112,11 @@ export function explorationError(
   const needed =
     what.length === 0
       ? '  it takes no fault at all: either the saga or the invariant is wrong where all goes well'
-      : `  it takes ${count(what.length, 'fault')}; with fewer ${isEndless ? 'it ends' : 'it holds'}:\n${what.map((text) => `    - ${text}`).join('\n')}`
+      : `  it takes ${count(what.length, 'fault')}${isShortest ? `; with fewer ${isEndless ? 'it ends' : 'it holds'}` : ''}:\n${what.map((text) => `    - ${text}`).join('\n')}`
   const replay = nameOf(faults)
   const message = [
     isEndless
-      ? `a history of ${name} never ends: ${why}`
+      ? `a history of ${name} does not end: ${why}`
       : `a history of ${name} breaks the invariant${history.status ? ` (it ended ${history.status})` : ''}:\n${indent(why)}`,
     needed,
     ...(blame === undefined ? [] : [`  look at ${blame}`]),

@@ -49,7 +49,12 @@ export class Search {
   async all(): Promise<Searched> {
     let level = [await this.#take([])]
     this.#complete = 0
-    for (let depth = 1; depth <= this.#limits.faults && !this.#failing; depth++) {
+    // Below a sample nothing is whole any more, and there is no room left either.
+    for (
+      let depth = 1;
+      depth <= this.#limits.faults && !this.#failing && this.#complete === depth - 1;
+      depth++
+    ) {
       level = await this.#deepen(level, depth)
     }
     return {

@@ -7,11 +7,17 @@
 import { relative as relativePath } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Entry } from '../../core/entry.js'
+import { asWritten } from '../../definition/lint.js'
 import { entryText, plain, relative } from '../../runtime/entry-text.js'
+import { clip, safe } from '../../runtime/text.js'
+import { isThenable, said } from '../world.js'
 import { type Fault, type Point, textOf } from './faults.js'
 
 /** Characters of a payload in the story. */
 const room = 60
+/** Of a long story. */
+const firstLines = 60
+const lastLines = 30
 
 interface Line {
   readonly at: number
@@ -22,10 +28,12 @@ interface Line {
 /** What one call of the user's read, and where. */
 interface Called {
   readonly what: string
+  /** The function itself, to be recognised. */
+  readonly source: string
   /** `file:line:column` of the first thing that it read of its context. */
-  readonly place: string | undefined
-  /** It looked for its output, and there was none. */
-  readonly withoutOutput: string | undefined
+  place: string | undefined
+  /** Where it looked for its output, and there was none. */
+  withoutOutput: string | undefined
 }
 
 export interface Teller {
@@ -76,11 +84,7 @@ export class Story implements Teller {
     own: (context: Context) => unknown,
     context: Context,
   ): unknown {
-    const called = {
-      what,
-      place: undefined as string | undefined,
-      withoutOutput: undefined as string | undefined,
-    }
+    const called: Called = { what, source: sourceOf(own), place: undefined, withoutOutput: undefined }
     this.#calls.push(called)
     const watched = new Proxy(context, {
       get: (target, name) => {
@@ -92,19 +96,16 @@ export class Story implements Teller {
       },
     })
     const done = (how: string): void => this.#tell(`world:   ${what} ${how}`, false)
-    const failed = (thrown: unknown): void =>
-      done(
-        `threw ${thrown instanceof Error ? `${thrown.name}: ${thrown.message.split('\n')[0]}` : String(thrown)}`,
-      )
+    const failed = (thrown: unknown): void => done(`threw ${said(thrown)}`)
     try {
       const answer = own(watched)
-      if (!(answer instanceof Promise)) done('has run')
-      else
-        answer.then(
-          () => done('has run'),
-          (thrown) => failed(thrown),
-        )
-      return answer
+      if (!isThenable(answer)) {
+        done('has run')
+        return answer
+      }
+      const settled = Promise.resolve(answer)
+      settled.then(() => done('has run'), failed)
+      return settled
     } catch (thrown) {
       failed(thrown)
       throw thrown
@@ -116,31 +117,38 @@ export class Story implements Teller {
     const start = this.#lines[0]?.at ?? 0
     const times = this.#lines.map(({ at }) => relative(at - start))
     const width = Math.max(0, ...times.map(({ length }) => length))
-    return this.#lines
-      .map(({ text, isFault }, i) => {
-        const time = times[i] === times[i - 1] ? '' : (times[i] ?? '')
-        return `${isFault ? '▶' : ' '} ${time.padStart(width)}  ${text}`
-      })
-      .join('\n')
+    const lines = this.#lines.map(({ text, isFault }, i) => {
+      const time = times[i] === times[i - 1] ? '' : (times[i] ?? '')
+      return `${isFault ? '▶' : ' '} ${time.padStart(width)}  ${text}`
+    })
+    const left = lines.length - firstLines - lastLines
+    if (left > 1) lines.splice(firstLines, left, `  ${''.padStart(width)}  … ${left} more …`)
+    return lines.join('\n')
   }
 
-  /** Where to look, given the step that the last fault befell. */
-  blame(step: string | undefined, direction: 'commit' | 'rollback'): string | undefined {
-    const blind = this.#calls.find(
-      ({ withoutOutput, what }) => withoutOutput && (!step || what.endsWith(` of ${step}`)),
-    )
+  /** Where to look: `steps` are those of the position that the last fault befell; none: it befell no call. */
+  blame(steps: readonly string[], direction: 'commit' | 'rollback'): string | undefined {
+    const isOf = ({ what }: Called): boolean =>
+      steps.length === 0 || steps.some((step) => what.endsWith(` of ${step}`))
+    const blind = this.#calls.find((called) => called.withoutOutput && isOf(called))
     if (blind) return `${blind.what}, which was called without an output: ${blind.withoutOutput}`
-    const calls = this.#calls.filter(
-      ({ what }) => what.startsWith(direction) && (!step || what.endsWith(` of ${step}`)),
-    )
-    const last = calls.at(-1)
-    if (!last) return undefined
-    return last.place === undefined ? last.what : `${last.what}: ${last.place}`
+    const made = this.#calls.filter(({ what }) => what.startsWith(direction))
+    const last = new Map(made.map((called) => [called.what.replace(/ \d+ of /, ' of '), called]))
+    const told = [...last.values()]
+      .filter(isOf)
+      .map(({ what, place, source }) => `${what}: ${place ?? source}`)
+    return told.join('; ') || undefined
   }
 
   #tell(text: string, isFault: boolean): void {
     this.#lines.push({ at: this.#now(), text, isFault })
   }
+}
+
+/** The first line of a function, as it would be found in its file. */
+function sourceOf(own: (context: never) => unknown): string {
+  const [first = ''] = String(asWritten(own)).split('\n')
+  return clip(safe(first), room)
 }
 
 const here = fileURLToPath(new URL('.', import.meta.url))
