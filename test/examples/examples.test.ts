@@ -40,7 +40,7 @@ ended rolled_back
 /** What the guide shows is what is printed. */
 function shownIn(page: string, after: string): string {
   const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), 'utf8')
-  return /```\n([^]*?)\n```/.exec(text.slice(text.indexOf(after)))?.[1] ?? ''
+  return /```\n([\s\S]*?)\n```/.exec(text.slice(text.indexOf(after)))?.[1] ?? ''
 }
 
 expected['prove-a-rollback'] = `
