@@ -268,16 +268,20 @@ export class World {
     const { machine, told } = at
     const givesUp = dice?.chance(0.3) === true
     let isGivenUp = false
+    let isAnswered = false
     this.underWay++
     return new Promise((resolve, reject) => {
       if (givesUp) {
         told.signal.addEventListener('abort', () => {
+          // Its answer is here already, and is heard first: a process that was frozen finds both.
+          if (isAnswered) return
           isGivenUp = true
           reject(told.signal.reason as Error)
         })
       }
       timeline.in(ms, () => {
         this.underWay--
+        isAnswered = true
         if ((machine.isDead || isGivenUp) && !at.service.isBarrier) return
         try {
           const value = act()
