@@ -98,7 +98,11 @@ class Exchange {
     const isTls = this.#message.url.protocol === 'https:'
     // `secureConnecting`: Node's own flag, true until the certificate has been judged.
     const isOpen = isTls ? (socket as SecuringSocket).secureConnecting === false : !socket.connecting
-    if (isOpen) return this.#send()
+    if (isOpen) {
+      // The pool's bound on idle connections is none on a participant that takes its time.
+      socket.setTimeout(0)
+      return this.#send()
+    }
     const { connectTimeout, url } = this.#message
     const giveUp = () =>
       this.#request.destroy(new NotConnected(`no connection to ${url.host} within ${connectTimeout} ms`))

@@ -133,6 +133,20 @@ describe('what is sent', () => {
     expect(connections.size).toBe(1)
   })
 
+  test('a connection that is used again may be silent for longer than an idle one is kept', async () => {
+    let wait = 0
+    const connections = new Set<unknown>()
+    const url = await rawServer((socket) => {
+      connections.add(socket)
+      setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1'), wait)
+    })
+    const step = made({ commit: { url } })
+    expect(await outcomeOf(step.commit(contextOf()))).toBe('done 1')
+    wait = 1_700
+    expect(await outcomeOf(step.commit(contextOf()))).toBe('done 1')
+    expect(connections.size).toBe(1)
+  })
+
   test('an error tells the method, the address without its query, and what was said; no header', async () => {
     const { url } = await recorder(() => ({ status: 409, body: { title: 'Conflict', detail: 'no\nseats' } }))
     const step = made({ commit: { url: `${url}/a?key=secret`, headers: { authorization: 'secret' } } })

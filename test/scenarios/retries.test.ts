@@ -1,7 +1,7 @@
 /**
  * Waiting and trying again: for ever where it must be, at the right time, and in little space.
  */
-import { BadInputError, DefinitionError, type Duration, pending, Rejected, saga } from 'backstep'
+import { BadInputError, DefinitionError, type Duration, InDoubt, pending, Rejected, saga } from 'backstep'
 import { describe, expect, test } from 'vitest'
 import { backoff, settle } from '#dist/core/index.js'
 import { systemClock } from '#dist/runtime/clock.js'
@@ -268,6 +268,24 @@ describe('a commit that is rejected until later', () => {
 
   test('is called again no sooner than it said', async () => {
     expect(await busy(3, 3)).toEqual({ status: 'committed', waits: [0, 5_000, 10_000] })
+  })
+
+  test('and so is a rollback that says when to come again', async () => {
+    const clock = new FakeClock()
+    const times: number[] = []
+    const definition = saga('busy').step('book', {
+      commit: () => {
+        throw new InDoubt('perhaps')
+      },
+      rollback: () => {
+        times.push(clock.now())
+        if (times.length < 3) throw new Rejected('too many requests', { retryAfter: 5_000 })
+      },
+    })
+    const { orchestrator } = await stage({ clock, sagas: [definition] })
+    const handle = await clock.until(orchestrator.submit(definition, undefined))
+    expect((await clock.until(handle.outcome())).status).toBe('rolled_back')
+    expect(times.map((time) => time - (times[0] ?? 0))).toEqual([0, 5_000, 10_000])
   })
 
   test('but only as often as retry allows, and then there is nothing to roll back', async () => {
