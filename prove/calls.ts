@@ -130,9 +130,7 @@ export class CallJudge {
     const key = `${mirror.uid}:${told.step}:rollback${step.round > 1 ? `:${step.round}` : ''}`
     const isOpen = step.undo.is === 'open' && step.undo.attempt === told.attempt
     // An operator has said meanwhile that it is done.
-    const byHand = mirror.chunks.some(({ entries }) =>
-      entries.some((entry) => entry.type === 'resolved' && entry.step === told.step),
-    )
+    const byHand = says(mirror, 'resolved', told.step)
     if (!isOpen && !byHand)
       complain('P5', `was made before its intent was stored: the rollback is ${step.undo.is}`)
     if (isOpen && told.idempotencyKey !== key)
@@ -147,14 +145,17 @@ export class CallJudge {
       if (!now || other.position < position) return
       if (now.commit.is === 'open') complain('P3', `was made while ${other.name} is still being called`)
       if (other.position === position || !other.hasRollback) return
-      const late = this.#scene.landedLate(mirror.id, other.name)
-      if (late) return
+      // It has been told since the intent was stored.
+      if (this.#scene.landedLate(mirror.id, other.name) || says(mirror, 'late', other.name)) return
       if (needsUndo(now, other)) complain('P3', `was made before ${other.name} behind it was rolled back`)
       if (this.#scene.serviceOf(mirror.id, other.name).stands)
         complain('P3', `was made while the effect of ${other.name} behind it stands`)
     })
   }
 }
+
+const says = ({ chunks }: Mirror, type: 'resolved' | 'late', step: string): boolean =>
+  chunks.some(({ entries }) => entries.some((entry) => entry.type === type && entry.step === step))
 
 /** Outputs are JSON. */
 const isEqual = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
