@@ -177,7 +177,9 @@ describe('the picture of a real history', () => {
     expect(sentences.join('\n')).toMatch(
       /attempt 1 of the commit of y: in doubt after \S+ ?\S*: InDoubt: hung up/,
     )
-    expect(sentences.join('\n')).toMatch(/\d+ failures of the rollback of x within .*kept as one/)
+    expect(sentences.join('\n')).toMatch(
+      /rollback of x: failed \d+ times within .*kept as one; at last InDoubt: hung up/,
+    )
     expect(sentences.join('\n')).toMatch(/commit of y: said \d+ times within .* still going on/)
     expect(sentences.join('\n')).not.toMatch(/undefined|NaN/)
   })

@@ -129,6 +129,7 @@ function Drawing({ picture, layout, blocks, chosen, true_ }: DrawingProps) {
 function Axis({ picture, layout, scale }: { picture: Picture; layout: Layout; scale: Scale }) {
   const { left, top, height } = layout
   const bottom = height - 8
+  const last = scale.at(picture.now ?? picture.end)
   return (
     <g class="axis">
       {scale.breaks.map(({ from, to }) => {
@@ -137,7 +138,7 @@ function Axis({ picture, layout, scale }: { picture: Picture; layout: Layout; sc
           <g key={from} class="break">
             <title>{`${lasting(to - from)}, drawn shorter than it was`}</title>
             <rect x={x} y={top - 8} width={Math.max(1, w)} height={bottom - top + 8} />
-            {w > 46 && (
+            {w > 46 && (picture.now === null || from < picture.now) && (
               <text x={x + w / 2} y={top - 12}>
                 {lasting(to - from)}
               </text>
@@ -148,19 +149,19 @@ function Axis({ picture, layout, scale }: { picture: Picture; layout: Layout; sc
       {scale.ticks.map(({ time, x, step }) => (
         <g key={time}>
           <line x1={left + x} x2={left + x} y1={top - 8} y2={bottom} />
-          <text class="tick" x={left + x} y={12}>
-            {tickText({ time, step })}
-          </text>
+          {(x > last + 20 || x < last - (picture.now === null ? 110 : 66)) && (
+            <text class="tick" x={left + x} y={12}>
+              {tickText({ time, step })}
+            </text>
+          )}
         </g>
       ))}
-      <text class="tick last" x={left + layout.span} y={12}>
-        {picture.now === null ? tickText({ time: picture.end - picture.start, step: 1 }) : 'now'}
-      </text>
-      {picture.now !== null && (
-        <g class="now">
-          <line x1={left + scale.at(picture.now)} x2={left + scale.at(picture.now)} y1={18} y2={bottom} />
-        </g>
-      )}
+      <g class={picture.now === null ? 'end' : 'now'}>
+        <line x1={left + last} x2={left + last} y1={18} y2={bottom} />
+        <text class="tick" x={left + last} y={12}>
+          {picture.now === null ? tickText({ time: picture.end - picture.start, step: 1 }) : 'now'}
+        </text>
+      </g>
     </g>
   )
 }
@@ -257,17 +258,20 @@ interface PauseProps {
 }
 
 function PauseShape({ pause: { direction, from, to, goesOn }, x, middle, end }: PauseProps) {
-  const [x1, x2] = [x(from), x(to)]
-  const text = goesOn ? (to > end ? `in ${lasting(to - end)}` : 'due') : lasting(to - from)
-  const now = goesOn ? Math.min(x2, x(end)) : x2
+  const [start, due] = [x(from), x(to)]
+  const now = goesOn ? Math.min(due, x(end)) : due
+  const isAhead = goesOn && to > end
+  const text = isAhead ? `in ${lasting(to - end)}` : goesOn ? 'due' : lasting(to - from)
+  // What is still to come is said of that part only.
+  const [left, right] = isAhead ? [now, due] : [start, now]
   return (
     <g class={`pause ${direction}${goesOn ? ' on' : ''}`}>
       <title>{`waited ${lasting(Math.min(to, end) - from)} for the next attempt`}</title>
-      <line x1={x1 + 3} x2={Math.max(x1 + 3, now - 2)} y1={middle} y2={middle} />
-      {goesOn && <line class="ahead" x1={now} x2={x2} y1={middle} y2={middle} />}
-      {goesOn && <circle cx={x2} cy={middle} r={4} />}
-      {x2 - x1 > text.length * 6.4 + 12 && (
-        <text x={(x1 + x2) / 2} y={middle - 5}>
+      <line x1={start + 3} x2={Math.max(start + 3, now - 2)} y1={middle} y2={middle} />
+      {isAhead && <line class="ahead" x1={now + 3} x2={due - 5} y1={middle} y2={middle} />}
+      {goesOn && <circle cx={due} cy={middle} r={4} />}
+      {right - left > text.length * 6.4 + 12 && (
+        <text x={(left + right) / 2} y={middle - 6}>
           {text}
         </text>
       )}

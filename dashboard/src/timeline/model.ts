@@ -24,7 +24,7 @@ export interface Attempt {
   readonly entry?: Of<'failed'> | Of<'committed'> | Of<'pending'>
 }
 
-/** Failures that were folded into one entry. */
+/** Failures that were folded into one entry: the journal does not say any more when each of them began. */
 export interface Folded {
   readonly kind: 'folded'
   readonly step: string
@@ -141,30 +141,18 @@ class LaneDraft {
     if (side.open) this.close(direction, Math.min(to, Math.max(since, side.open.from)), end)
     const from = Math.min(to, side.until ?? since)
     this.endWait(direction, from)
-    this.#fold(entry, direction, from, to, end)
+    this.#fold(entry, direction, from, to)
     return to
   }
 
-  #fold(
-    entry: Of<'failed'> | Of<'pending'>,
-    direction: Direction,
-    from: number,
-    to: number,
-    end: Attempt['end'],
-  ): void {
+  #fold(entry: Of<'failed'> | Of<'pending'>, direction: Direction, from: number, to: number): void {
     const side = this.sides[direction]
     const { attempt } = entry
     const count = attempt - side.drawn
     // A condition that threw: nothing was called.
     if (count < 1) return
     const doubt = entry.type === 'failed' && entry.doubt
-    const round = ('round' in entry ? entry.round : undefined) ?? 1
-    const where = { step: this.lane.step, direction, from, to, entry } as const
-    this.lane.blocks.push(
-      count === 1
-        ? { kind: 'attempt', ...where, attempt, round, end }
-        : { kind: 'folded', ...where, count, doubt },
-    )
+    this.lane.blocks.push({ kind: 'folded', step: this.lane.step, direction, from, to, count, doubt, entry })
     side.drawn = attempt
     side.until = to
   }

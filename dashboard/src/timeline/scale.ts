@@ -58,7 +58,7 @@ export function scaleOf(picture: Picture, width: number, true_: boolean): Scale 
     const part = Math.min(1, Math.max(0, (time - stretch.from) / Math.max(1e-9, stretch.to - stretch.from)))
     return (starts[index] ?? 0) + part * (widths[index] ?? 0)
   }
-  return { at, breaks: joined(shortened), ticks: ticksOf(picture, at, width, shortened) }
+  return { at, breaks: joined(shortened, picture.now), ticks: ticksOf(picture, at, width, shortened) }
 }
 
 /** The last stretch that begins at or before `time`. */
@@ -138,11 +138,12 @@ function shortenedOf(stretches: readonly Stretch[], widths: readonly number[]): 
   )
 }
 
-function joined(breaks: readonly Break[]): Break[] {
+/** Neighbours as one, but for what was and what is still to come. */
+function joined(breaks: readonly Break[], now: number | null): Break[] {
   const found: Break[] = []
   for (const { from, to } of breaks) {
     const last = found.at(-1)
-    if (last && last.to === from) found[found.length - 1] = { from: last.from, to }
+    if (last && last.to === from && from !== now) found[found.length - 1] = { from: last.from, to }
     else found.push({ from, to })
   }
   return found
@@ -155,8 +156,10 @@ const steps = [
 
 /** px between two ticks at least: their labels must fit. */
 const tickRoom = 64
-/** Of one step, that are tried. */
-const mostTicks = 200
+/** px of a stretch that gets ticks of its own: between two breaks there may be no more than an instant. */
+const leastRoom = 30
+/** px of a step: what is finer gives odd numbers, and no more ticks. */
+const leastStep = 13
 
 /** ms between two times that read differently: nobody reads the seconds of a day. */
 const exactness = (time: number): number =>
@@ -179,7 +182,8 @@ function ticksOf(
   for (const step of [...steps].reverse()) {
     for (let index = 0; index < edges.length; index += 2) {
       const [from = 0, to = 0] = edges.slice(index, index + 2)
-      if ((to - from) / step > mostTicks) continue
+      const px = at(start + to) - at(start + from)
+      if (px < leastRoom || (step * px) / (to - from) < leastStep) continue
       for (let time = Math.max(step, Math.ceil(from / step) * step); time <= to; time += step) add(time, step)
     }
   }

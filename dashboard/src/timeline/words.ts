@@ -32,11 +32,13 @@ export function blockText(block: Attempt | Folded, now: number): string {
     return `attempt ${block.attempt} of the ${call}${round}: ${endOf(block)} after ${took}${overdue}${error}`
   }
   if (block.entry.type === 'pending')
-    return `${call}: said ${block.count} times within ${took} that it is still going on`
+    return `${call}: said ${times(block.count)} within ${took} that it is still going on`
   const { cause, error } = block.entry
   const why = cause === 'thrown' ? '' : ` (${cause})`
-  return `${block.count} failures of the ${call} within ${took}, kept as one${why}; the last one: ${errorLine(error)}`
+  return `${call}: failed ${times(block.count)} within ${took}, kept as one${why}; at last ${errorLine(error)}`
 }
+
+const times = (count: number): string => (count === 1 ? 'once' : `${count} times`)
 
 /** The journal's own sentence. */
 export const entryWords = (entry: JournalEntry, start: number): string => entryText(entry, start, plain, 120)
