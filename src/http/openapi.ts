@@ -38,8 +38,6 @@ const answer = (description: string, content: Value, headers: readonly string[] 
 
 /** Every path answers these. */
 const everywhere = [405, 421]
-/** And those that are not open to anybody. */
-const guarded = [401, 503]
 
 interface Operation {
   readonly summary: string
@@ -51,12 +49,7 @@ interface Operation {
 }
 
 function operation(id: string, { summary, does, refuses = [], body, parameters, open }: Operation): Value {
-  const statuses = [
-    ...refuses,
-    ...everywhere,
-    ...(open ? [] : guarded),
-    ...(body ? [400, 403, 413, 415] : []),
-  ]
+  const statuses = [...refuses, ...everywhere, ...(open ? [] : [401]), ...(body ? [400, 403, 413, 415] : [])]
   const refused = Object.fromEntries([...new Set(statuses)].map((status) => [status, problemAnswer(status)]))
   return {
     operationId: id,
@@ -98,7 +91,7 @@ const act = (operationId: string, summary: string, body: string, step = false): 
     body,
     parameters: [id, ...(step ? [parameter('path', 'step', 'Percent-encoded')] : []), ifMatch],
     does: { 200: answer('Done, and in the journal', json('Acted'), ['ETag']) },
-    refuses: [404, 409, 412],
+    refuses: [404, 409, 412, 503],
   })
 
 const submitted = (description: string): Value =>
@@ -124,7 +117,7 @@ const submit = operation('submit', {
     201: submitted('It is new'),
     202: submitted('The wait is over and the saga is not; it goes on'),
   },
-  refuses: [404, 422],
+  refuses: [404, 422, 503],
 })
 
 const list = operation('list', {
@@ -141,11 +134,11 @@ const list = operation('list', {
     parameter('query', 'counts', 'With how many there are by status', flag),
   ],
   does: { 200: answer('A page', json('List')) },
-  refuses: [400],
+  refuses: [400, 503],
 })
 
-const look = (operationId: string, summary: string, schema: string): Value =>
-  operation(operationId, { summary, does: { 200: answer(summary, json(schema)) } })
+const look = (operationId: string, summary: string, schema: string, refuses: readonly number[] = []): Value =>
+  operation(operationId, { summary, does: { 200: answer(summary, json(schema)) }, refuses })
 
 const session = {
   get: look('whoAmI', 'Who the token or cookie says that you are', 'Session'),
@@ -175,12 +168,12 @@ const events = {
       ),
       204: { description: 'It has ended, and you have all of it' },
     },
-    refuses: [400, 403, 404],
+    refuses: [400, 403, 404, 503],
   }),
   all: operation('watch', {
     summary: 'Sagas that change, and the counts, as server-sent events',
     does: { 200: answer('Events `saga` (a Summary) and `counts`, at most a second late', stream) },
-    refuses: [403],
+    refuses: [403, 503],
   }),
 }
 
@@ -194,7 +187,7 @@ const paths = {
       summary: 'One saga: its steps, and why it is where it is',
       parameters: [id],
       does: { 200: saga('The saga') },
-      refuses: [400, 404],
+      refuses: [400, 404, 503],
     }),
   },
   '/v1/sagas/{id}/journal': {
@@ -202,7 +195,7 @@ const paths = {
       summary: 'Everything that happened to it, in order',
       parameters: [id],
       does: { 200: answer('The journal', json('Journal')) },
-      refuses: [400, 404],
+      refuses: [400, 404, 503],
     }),
   },
   '/v1/sagas/{id}/events': { get: events.one },
@@ -212,7 +205,7 @@ const paths = {
   '/v1/sagas/{id}/steps/{step}/resolve': { post: act('resolve', 'Settle a step by hand', 'Resolve', true) },
   '/v1/events': { get: events.all },
   '/v1/definitions': { get: look('definitions', 'What this process offers; the newest last', 'Definitions') },
-  '/v1/health': { get: look('health', 'The store: counts, workers, problems', 'Health') },
+  '/v1/health': { get: look('health', 'The store: counts, workers, problems', 'Health', [503]) },
   '/v1/stats': { get: look('stats', 'The last hour of this process, by ten seconds', 'Stats') },
   '/v1/session': session,
   '/v1/openapi.json': {

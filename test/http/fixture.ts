@@ -2,7 +2,15 @@
  * A server on a free port, with sagas whose steps do what their input says; and a client that speaks to it.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { InDoubt, Orchestrator, type OrchestratorOptions, pending, Rejected, saga } from 'backstep'
+import {
+  InDoubt,
+  Orchestrator,
+  type OrchestratorOptions,
+  pending,
+  Rejected,
+  type Store,
+  saga,
+} from 'backstep'
 import { type ServeOptions, serve } from '#dist/http/index.js'
 
 export interface Wish {
@@ -90,7 +98,7 @@ export class Service {
 
   static async start(
     options: ServeOptions = {},
-    store = 'memory:',
+    store: string | Store = 'memory:',
     more: OrchestratorOptions = {},
   ): Promise<Service> {
     const sagas = [trip(), gift()]
