@@ -5,8 +5,8 @@
  * - All of it follows from the call alone: a repeated attempt differs in its number and deadline, never in its keys.
  * - The saga's own id may hold any character: it is percent-encoded.
  */
-import { createHash } from 'node:crypto'
 import type { Scope } from './template.js'
+import { traceparentOf } from './trace.js'
 
 export type Direction = 'commit' | 'rollback' | 'verify'
 
@@ -30,7 +30,7 @@ export function wireHeaders(call: Call, direction: Direction): Record<string, st
     // What is compressed would have to be unpacked before its size is known.
     'accept-encoding': 'identity',
     'user-agent': 'backstep',
-    traceparent: traceparentOf(call),
+    traceparent: traceparentOf(call.idempotencyKey, call.attempt),
     'idempotency-key': call.idempotencyKey,
     'x-backstep-saga': encodeURIComponent(call.sagaId),
     'x-backstep-step': call.step,
@@ -41,13 +41,3 @@ export function wireHeaders(call: Call, direction: Direction): Record<string, st
     'x-backstep-deadline': String(call.deadline),
   }
 }
-
-/** W3C Trace Context. One trace for all calls of a saga: its uid is a UUID, 32 hex digits as a trace id is. */
-function traceparentOf({ idempotencyKey, attempt }: Call): string {
-  const uid = idempotencyKey.split(':', 1)[0]?.replaceAll('-', '') ?? ''
-  const trace = /^[0-9a-f]{32}$/.test(uid) ? uid : hash(uid, 32)
-  return `00-${trace}-${hash(`${idempotencyKey}:${attempt}`, 16)}-01`
-}
-
-const hash = (text: string, digits: number): string =>
-  createHash('sha256').update(text).digest('hex').slice(0, digits)

@@ -1,6 +1,9 @@
 /**
  * What a remote step sends: its templates, and the headers that every participant may rely on; and what is refused when it is made.
  */
+import { context, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { BasicTracerProvider } from '@opentelemetry/sdk-trace-base'
 import { none, Orchestrator, saga, step } from 'backstep'
 import { describe, expect, test } from 'vitest'
 import { remote } from '#dist/remote/index.js'
@@ -8,10 +11,10 @@ import { contextOf, made, outcomeOf, rawServer, recorder, rollbackContext, uid }
 
 describe('what is sent', () => {
   /** The one request that a step with these options makes. */
-  async function sent(commit: Record<string, unknown>, context: Record<string, unknown> = {}) {
+  async function sent(commit: Record<string, unknown>, more: Record<string, unknown> = {}) {
     const { url, requests } = await recorder()
     const step = made({ commit: { ...commit, url: url + (commit.url ?? '/') } })
-    const outcome = await outcomeOf(step.commit(contextOf(context)))
+    const outcome = await outcomeOf(step.commit(contextOf(more)))
     return { outcome, ...requests[0] }
   }
 
@@ -36,6 +39,19 @@ describe('what is sent', () => {
       'x-backstep-token': '3',
       'x-backstep-deadline': '1800000000000',
     })
+  })
+
+  test('a request belongs to the span of OpenTelemetry that is active', async () => {
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+    try {
+      const span = new BasicTracerProvider().getTracer('test').startSpan('booking')
+      const { traceId, spanId } = span.spanContext()
+      const inside = await context.with(trace.setSpan(context.active(), span), () => sent({}))
+      expect(inside.headers?.traceparent).toBe(`00-${traceId}-${spanId}-01`)
+    } finally {
+      context.disable()
+    }
+    expect((await sent({})).headers?.traceparent).toContain(uid.replaceAll('-', ''))
   })
 
   test('a rollback names the commit to undo, and sends no body unless told to', async () => {
