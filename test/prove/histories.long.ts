@@ -7,8 +7,8 @@ import { addReport, emptyTally } from '../../prove/tally.js'
 
 test('thousands of seeded histories under faults', async () => {
   const tally = emptyTally()
-  for (let seed = 1_001; seed <= 4_000; seed++)
+  for (let seed = 1_001; seed <= 3_000; seed++)
     addReport(tally, await simulate(seed, { store: seed % 25 === 0 ? 'sqlite' : 'memory' }))
   expect(tally.failures).toEqual([])
-  expect(tally.counts['sagas']).toBeGreaterThan(20_000)
+  expect(tally.counts['sagas']).toBeGreaterThan(14_000)
 })
