@@ -14,7 +14,6 @@ export type Counts = Health['counts']
 export interface SagaPage {
   readonly sagas: readonly SagaSummary[]
   readonly next?: string | null
-  readonly counts?: Counts
 }
 
 /** What happened in one stretch of time in the process that answers. */
@@ -113,7 +112,7 @@ const post = (path: string, body: unknown): Promise<unknown> =>
 const sagaPath = (id: string): string => `sagas/${encodeURIComponent(id)}`
 
 function listPath({ status, show, name, after, order }: Filter, limit: number): string {
-  const query = new URLSearchParams({ limit: String(limit), counts: 'true' })
+  const query = new URLSearchParams({ limit: String(limit) })
   if (status) query.set('status', status)
   if (show) query.set(show, 'true')
   if (name) query.set('name', name)

@@ -11,7 +11,6 @@ import type { Line } from './live.js'
 interface Page {
   readonly rows: Rows
   readonly next: string | null
-  readonly counts: Counts | undefined
 }
 
 export interface Feed {
@@ -32,20 +31,30 @@ async function fetchPage(filter: Filter): Promise<Page> {
     ...(all ? (['stuck', 'blocked'] as const).map((show) => api.list({ ...filter, show }, pageLength)) : []),
   ])
   const rows = together([...troubled.map(({ sagas }) => sagas), page.sagas])
-  return { rows, next: page.next ?? null, counts: page.counts }
+  return { rows, next: page.next ?? null }
 }
 
 export function useFeed(filter: Filter, signedIn: number, changed: (saga: SagaSummary) => void): Feed {
   const key = JSON.stringify([filter, signedIn])
-  const { value, problem, load } = useLoaded(key, () => fetchPage(filter))
+  const during = useRef<SagaSummary[] | null>(null)
+  const { value, problem, load } = useLoaded(key, () => {
+    during.current = []
+    return fetchPage(filter)
+  })
   const [rows, setRows] = useState<{ key: string; rows: Rows }>()
   const [counts, setCounts] = useState<Counts>()
   const news = useRef<SagaSummary[]>([])
   useEffect(() => {
     if (!value) return
-    setRows({ key, rows: value.rows })
-    if (value.counts) setCounts(value.counts)
+    // What was told while the page was fetched may be newer than it; if it is older, what came after it will be told.
+    setRows({ key, rows: heard(value.rows, during.current ?? [], filter) })
+    during.current = null
   }, [value, key])
+  // By itself: where counting takes long (a million that wait), the list must not wait for it.
+  const health = useLoaded(`health ${signedIn}`, api.health)
+  useEffect(() => {
+    if (health.value) setCounts(health.value.counts)
+  }, [health.value])
   // A busy server tells of hundreds at once: the list is drawn once for all of them.
   const drain = useThrottled(() => {
     const told = news.current
@@ -55,10 +64,13 @@ export function useFeed(filter: Filter, signedIn: number, changed: (saga: SagaSu
   const tell = useCallback(
     (saga: SagaSummary) => {
       news.current.push(saga)
+      during.current?.push(saga)
       drain()
     },
     [drain],
   )
+  // The server tells of changes since its first look for us, which comes a moment after the stream is open.
+  const again = useThrottled(load, 2_000)
   const line = useStream(api.events(), {
     on: {
       saga: (data) => {
@@ -67,7 +79,11 @@ export function useFeed(filter: Filter, signedIn: number, changed: (saga: SagaSu
       },
       counts: (data) => setCounts(data as Counts),
     },
-    opened: load,
+    opened: () => {
+      load()
+      again()
+      health.load()
+    },
   })
   const shown = rows?.key === key ? arranged(rows.rows, filter) : undefined
   return { rows: shown, next: value?.next ?? null, counts, problem, line, reload: load }
