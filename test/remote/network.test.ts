@@ -1,12 +1,14 @@
 /**
  * Scenario 47: step addresses that point where they must not: metadata services, other schemes, private ranges, names whose DNS changes.
  */
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer as createHttps } from 'node:https'
 import { createServer as createTcp } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { saga } from 'backstep'
 import { describe, expect, test } from 'vitest'
 import { kindOf } from '#dist/remote/addresses.js'
@@ -209,16 +211,14 @@ describe('scenario 47: a name is resolved once, judged, and pinned', () => {
   })
 })
 
-describe('what was never reached was never sent', () => {
-  const never = async (url: string, resolve?: () => Promise<never>) => {
-    const step = made(
-      { commit: { url }, rollback: { url } },
-      { allow: [url], ...(resolve ? { resolve } : {}) },
-    )
-    expect(await outcomeOf(step.commit(contextOf()))).toBe('rejected 0')
-    expect(await outcomeOf(step.rollback(rollbackContext()))).toBe('failed')
-  }
+/** A commit that says so, and a rollback that failed. */
+const never = async (url: string, resolve?: () => Promise<never>) => {
+  const step = made({ commit: { url }, rollback: { url } }, { allow: [url], ...(resolve ? { resolve } : {}) })
+  expect(await outcomeOf(step.commit(contextOf()))).toBe('rejected 0')
+  expect(await outcomeOf(step.rollback(rollbackContext()))).toBe('failed')
+}
 
+describe('what was never reached was never sent', () => {
   test('a port on which nobody listens', async () => {
     const server = createTcp()
     const port = await listening(server)
@@ -248,28 +248,59 @@ describe('what was never reached was never sent', () => {
     await never(`https://127.0.0.1:${port}`)
     expect(heard.join()).not.toContain('HTTP/1.1')
   })
+})
 
-  test('a certificate that nobody has signed', async () => {
+describe('certificates', () => {
+  /** A server whose certificate is its own, for the name flights.internal and for 127.0.0.1; undefined where none can be made. */
+  async function signedByItself() {
     const folder = mkdtempSync(join(tmpdir(), 'backstep-tls-'))
     afterwards(() => rmSync(folder, { recursive: true }))
-    const files = ['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')]
+    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
     const how = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-    const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1']
+    const name = ['-subj', '/CN=flights', '-addext', 'subjectAltName=DNS:flights.internal,IP:127.0.0.1']
     try {
-      execFileSync('openssl', ['req', '-x509', ...how, ...files, ...name], { stdio: 'ignore' })
+      execFileSync('openssl', ['req', '-x509', ...how, '-keyout', key, '-out', cert, ...name], {
+        stdio: 'ignore',
+      })
     } catch {
-      console.warn('skipped: a certificate that nobody has signed: there is no openssl to make one')
-      return
+      console.warn('skipped: certificates: there is no openssl to make one')
+      return undefined
     }
+    const connections = new Set<unknown>()
     let requests = 0
-    const pem = (file: string) => readFileSync(join(folder, file))
-    const server = createHttps({ key: pem('key.pem'), cert: pem('cert.pem') }, (_, response) => {
+    const server = createHttps({ key: readFileSync(key), cert: readFileSync(cert) }, (request, response) => {
       requests++
-      response.end()
+      connections.add(request.socket)
+      response.end(JSON.stringify(request.headers.host))
     })
     server.on('tlsClientError', () => {})
-    await never(`https://127.0.0.1:${await listening(server)}`)
-    expect(requests).toBe(0)
+    return { cert, port: await listening(server), requests: () => requests, connections }
+  }
+
+  test('one that nobody has signed: never reached, and nothing was sent', async () => {
+    const server = await signedByItself()
+    if (!server) return
+    await never(`https://127.0.0.1:${server.port}`)
+    expect(server.requests()).toBe(0)
+  })
+
+  test('one that is trusted must be the name’s, although the connection goes to an address', async () => {
+    const server = await signedByItself()
+    if (!server) return
+    const child = fileURLToPath(new URL('https-child.mjs', import.meta.url))
+    const env = { ...process.env, NODE_EXTRA_CA_CERTS: server.cert }
+    const { stdout } = await promisify(execFile)(process.execPath, [child, String(server.port)], { env })
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown),
+    ).toEqual([
+      `flights.internal:${server.port}`,
+      `flights.internal:${server.port}`,
+      'Rejected ERR_TLS_CERT_ALTNAME_INVALID',
+    ])
+    expect([server.requests(), server.connections.size]).toEqual([2, 1])
   })
 })
 
