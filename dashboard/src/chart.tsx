@@ -25,11 +25,11 @@ interface Props {
   readonly text: (value: number) => string
 }
 
-/** 1, 2 or 5 times a power of ten: where an axis ends well. */
+/** A small round number times a power of ten: where an axis ends well, and so does its half. */
 export function ceiling(value: number): number {
   if (value <= 0) return 1
   const power = 10 ** Math.floor(Math.log10(value))
-  return ([1, 2, 5, 10].find((one) => one * power >= value) ?? 10) * power
+  return ([1, 2, 3, 4, 6, 8, 10].find((one) => one * power >= value) ?? 10) * power
 }
 
 const highest = (kind: Props['kind'], series: readonly Series[], length: number): number =>
