@@ -39,6 +39,7 @@ export type {
   WhenContext,
 } from './definition/index.js'
 export { none, pending, saga, step } from './definition/index.js'
+export type { AroundCall } from './runtime/calls.js'
 export type { Clock, Timer } from './runtime/clock.js'
 export type { Outcome } from './runtime/ending.js'
 export type { Events, SagaOfEvent } from './runtime/events.js'

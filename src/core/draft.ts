@@ -32,6 +32,7 @@ export function draftOfState(state: State): Draft<State> {
     input: state.input,
     keys: state.keys,
     deadline: state.deadline,
+    trace: state.trace,
     status: state.status,
     steps: state.steps,
     position: state.position,

@@ -51,6 +51,8 @@ export interface Submitted {
   readonly keys: readonly string[] | null
   /** Absolute, ms since 1970. */
   readonly deadline?: number
+  /** Who submitted it, as a `traceparent` (W3C Trace Context). */
+  readonly trace?: string
 }
 
 export interface Skipped {

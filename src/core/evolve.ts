@@ -41,6 +41,7 @@ export function begin(plan: Plan, submitted: Submitted): State {
     input: submitted.input,
     keys: submitted.keys,
     deadline: submitted.deadline,
+    trace: submitted.trace,
     status: 'queued',
     steps: plan.steps.map(() => untouched),
     position: 0,

@@ -82,6 +82,7 @@ export interface State {
   readonly input: Json | undefined
   readonly keys: readonly string[] | null
   readonly deadline: number | undefined
+  readonly trace: string | undefined
   readonly status: Status
   readonly steps: readonly StepState[]
   /** The first position that is not wholly committed or skipped; `positions.length` once all are. */

@@ -28,6 +28,8 @@ export interface CallContext<Input, Outputs> {
   readonly signal: AbortSignal
   /** When the call will be given up, ms since 1970. */
   readonly deadline: number
+  /** The `traceparent` of whoever submitted the saga, where it was said. */
+  readonly trace?: string
   /** Its records carry the saga, the step and the attempt. */
   readonly log: Logger
 }

@@ -105,6 +105,7 @@ const submit = operation('submit', {
   summary: 'Submit a saga; it is durable once this answers 2xx',
   body: 'Submit',
   parameters: [
+    parameter('header', 'traceparent', 'Your trace: kept with the saga, and given to its steps'),
     parameter('header', 'Idempotency-Key', 'The id, where the body has none'),
     parameter(
       'header',

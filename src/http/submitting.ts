@@ -9,7 +9,7 @@
 import type { Definition, Duration, Orchestrator, SagaHandle, SagaView } from '../index.js'
 import { systemClock } from '../runtime/clock.js'
 import { createdViewOf } from '../runtime/handle.js'
-import { checkId } from '../runtime/submission.js'
+import { checkId, isTraceparent } from '../runtime/submission.js'
 import { json } from './answer.js'
 import { type BodyLimits, type Members, membersOf, textOf } from './body.js'
 import { type Call, encoded, type Handler, pathOf } from './call.js'
@@ -38,12 +38,14 @@ export class Submitting {
 
   readonly handler: Handler = async (call) => {
     const { request } = call
+    const trace = request.headers.get('traceparent')
     const wait = waitOf(request.headers.get('Prefer'))
     const body = await membersOf(request, members, this.#limits)
     const id = idOf(body, request.headers.get('Idempotency-Key'))
     const { definition, input } = this.#submissionOf(body)
     const handle = await this.#orchestrator.submit(definition, input, {
       ...(id === undefined ? {} : { id }),
+      ...(isTraceparent(trace) ? { trace: String(trace) } : {}),
       ...(body['deadline'] === undefined ? {} : { deadline: body['deadline'] as Duration }),
     })
     const isOver = wait === undefined ? undefined : await this.#endsWithin(handle, wait * 1_000)

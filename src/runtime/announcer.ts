@@ -61,6 +61,11 @@ export class Announcer {
     this.events.emit('available', {})
   }
 
+  leaseLost(worker: string, running: number, why: string): void {
+    this.log.error({ event: 'lease_lost', worker, running }, `worker stopped: ${why}`)
+    this.events.emit('leaseLost', { why })
+  }
+
   lateSuccessLost(id: string, step: string, attempt: number, err: unknown): void {
     this.log.error(
       { event: 'late_success_lost', saga: id, step, attempt, err },

@@ -10,6 +10,7 @@ import type { Direction, Json } from '../core/entry.js'
 import type { Attempt, CallResult, VerifyAnswer } from '../core/index.js'
 import { storable } from '../core/json.js'
 import { isPending } from '../definition/answers.js'
+import type { CallContext } from '../definition/context.js'
 import type { Definition } from '../definition/definition.js'
 import { type CallListener, type Heard, RunningCall } from './call.js'
 import type { Clock } from './clock.js'
@@ -28,6 +29,13 @@ export interface Subject extends SagaOfCall {
   settled(settled: Settled): void
 }
 
+/** Must call `run` once, at once, and return what that returned. */
+export type AroundCall = (
+  context: CallContext<Json | undefined, Readonly<Record<string, Json>>>,
+  kind: Direction | 'verify',
+  run: () => unknown,
+) => unknown
+
 /** What the calls need of the worker. */
 export interface CallHost extends Logs {
   readonly clock: Clock
@@ -35,6 +43,8 @@ export interface CallHost extends Logs {
   readonly grace: number
   /** False as soon as the lease may be over: no new attempt then. */
   mayCall(): boolean
+  /** Where each call is made within something else, such as a span. */
+  readonly around?: AroundCall | undefined
   /** A commit that was given up took effect after all. */
   landedLate(saga: Subject, step: string, attempt: number, output: Json | undefined): void
 }
@@ -85,7 +95,8 @@ export class Calls implements CallListener {
       if (this.#running === none) this.#running = [running]
       else this.#running.push(running)
       const deadline = clock.now() + policy.timeout
-      running.start(fn, new Context(this.#saga, call, deadline, running.signal, this.#host), policy)
+      const context = new Context(this.#saga, call, deadline, running.signal, this.#host)
+      running.start(this.#host.around ? within(this.#host.around, call.kind, fn) : fn, context, policy)
     }
   }
 
@@ -128,6 +139,11 @@ export class Calls implements CallListener {
     this.#host.landedLate(this.#saga, step, attempt, stored.ok ? stored.value : undefined)
   }
 }
+
+const within =
+  (around: AroundCall, kind: Direction | 'verify', fn: (context: never) => unknown) =>
+  (context: Context): unknown =>
+    around(context, kind, () => fn(context as never))
 
 const abortError = (sagaId: string, why: string): Error =>
   Object.assign(new Error(`saga ${sagaId}: ${why}`), { name: 'AbortError', code: 'ABORT_ERR' })

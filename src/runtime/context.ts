@@ -65,6 +65,7 @@ export class Context implements CallContext<Json | undefined, Record<string, Jso
   readonly idempotencyKey: string
   declare readonly commitKey?: string
   declare readonly output?: Json
+  declare readonly trace?: string
   readonly token: number
   readonly deadline: number
   readonly #signal: LazySignal
@@ -89,6 +90,7 @@ export class Context implements CallContext<Json | undefined, Record<string, Jso
       const output = state.steps[call.step]?.output
       if (output !== undefined) this.output = output
     }
+    if (state.trace !== undefined) this.trace = state.trace
     this.token = saga.token
     this.deadline = deadline
     this.#signal = signal

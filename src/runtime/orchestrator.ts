@@ -18,6 +18,7 @@ import {
 import type { Health, Store } from '../store/store.js'
 import { storeAt } from './address.js'
 import { Announcer, type Named } from './announcer.js'
+import type { AroundCall } from './calls.js'
 import { type Clock, clockOf } from './clock.js'
 import type { SagaOfCall } from './context.js'
 import { causeOf, type Outcome, outcomeOf, outcomeOfPruned } from './ending.js'
@@ -74,6 +75,7 @@ export class Orchestrator implements AsyncDisposable {
   readonly #worker: Worker | undefined
   readonly #announcer: Announcer
   readonly #registry = new Registry()
+  readonly #calls: { around?: AroundCall } = {}
   #closing: Promise<void> | undefined
 
   /**
@@ -140,6 +142,7 @@ export class Orchestrator implements AsyncDisposable {
   #makeWorker(registry: Registry, options: CheckedOptions): Worker {
     const store = this.#store
     const announcer = this.#announcer
+    const calls = this.#calls
     return new Worker(
       {
         store,
@@ -156,7 +159,8 @@ export class Orchestrator implements AsyncDisposable {
         logFor: (saga, step, attempt) => announcer.logFor(nameOf(saga), step, attempt),
         refused: ({ id }, error) => announcer.writeRefused(id, error),
         forgetList: (uid) => registry.forgetList(uid),
-        leaseLost: (why) => announcer.events.emit('leaseLost', { why }),
+        calls,
+        leaseLost: (worker, running, why) => announcer.leaseLost(worker, running, why),
       },
       { concurrency: options.concurrency, lease: options.lease ?? store.lease },
     )
@@ -369,6 +373,11 @@ export class Orchestrator implements AsyncDisposable {
   /** Watches. Returns the function that ends it. @example orchestrator.on('stuck', ({ saga, step }) => page(saga.id, step)) */
   on<Name extends keyof Events>(name: Name, listener: Listener<Name>): () => void {
     return this.#announcer.events.on(name, listener)
+  }
+
+  /** Makes every call of a step's functions within `around`, such as a span. It must call `run` once, at once, and return its answer. */
+  aroundCalls(around: AroundCall): void {
+    this.#calls.around = around
   }
 
   // What happened

@@ -28,6 +28,8 @@ export interface SagaOptions {
   readonly id?: string
   /** From now; overrides the definition's. */
   readonly deadline?: Duration
+  /** A `traceparent` (W3C Trace Context) of yours: kept with the saga, and given to its steps. */
+  readonly trace?: string
 }
 
 const maxId = 256
@@ -94,13 +96,29 @@ export function submittedOf(
   const deadline = wait === undefined ? undefined : Math.min(8.64e15, clock.now() + wait)
   const submitted: Submitted =
     value === undefined ? { type: 'submitted', uid, keys } : { type: 'submitted', uid, input: value, keys }
-  return deadline === undefined ? submitted : { ...submitted, deadline }
+  const trace = options?.trace
+  if (deadline === undefined && trace === undefined) return submitted
+  return {
+    ...submitted,
+    ...(deadline === undefined ? {} : { deadline }),
+    ...(trace === undefined ? {} : { trace }),
+  }
 }
+
+export const isTraceparent = (value: unknown): boolean =>
+  typeof value === 'string' &&
+  /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(value)
 
 export function checkSubmitOptions(options: SubmitOptions | undefined, where: 'run' | 'submit'): void {
   if (options === undefined) return
-  checkNames(options, ['id', 'deadline', where === 'run' ? 'wait' : 'tx'], where)
+  checkNames(options, ['id', 'deadline', 'trace', where === 'run' ? 'wait' : 'tx'], where)
   if (options.id !== undefined) checkId(options.id)
+  if (options.trace !== undefined && !isTraceparent(options.trace)) {
+    throw new BadInputError(
+      `${where}: trace is no traceparent`,
+      'pass 00-<32 hex digits>-<16 hex digits>-<2 hex digits>, or nothing',
+    )
+  }
   const { tx } = options
   if (tx !== undefined && typeof tx?.query !== 'function') {
     throw new BadInputError(

@@ -33,7 +33,7 @@ const newName = (clock: Clock): string => `${process.pid}@${hostname()}/${clock.
 /** What a worker needs of the orchestrator around it, and tells it. */
 export type Surroundings = Omit<
   Host,
-  'mayCall' | 'leaving' | 'staying' | 'left' | 'giveBack' | 'definitionOf'
+  'mayCall' | 'around' | 'leaving' | 'staying' | 'left' | 'giveBack' | 'definitionOf'
 > & {
   readonly store: Store
   readonly registry: Registry
@@ -42,7 +42,8 @@ export type Surroundings = Omit<
   departed(execution: Execution, how: Departure): void
   /** The functions of a bare list are no longer needed. */
   forgetList(uid: string): void
-  leaseLost(why: string): void
+  leaseLost(worker: string, running: number, why: string): void
+  readonly calls: Pick<Host, 'around'>
 }
 
 export interface WorkerOptions {
@@ -179,6 +180,10 @@ export class Worker implements Host {
   }
 
   // Host
+
+  get around(): Host['around'] {
+    return this.#around.calls.around
+  }
 
   mayCall(): boolean {
     return this.#lease?.holds === true
@@ -370,9 +375,7 @@ export class Worker implements Host {
   }
 
   #lost(why: string): void {
-    const { log } = this.#around
-    log.error({ event: 'lease_lost', worker: this.id, running: this.#running.size }, `worker stopped: ${why}`)
-    this.#around.leaseLost(why)
+    this.#around.leaseLost(this.id, this.#running.size, why)
     const former = this.id
     this.#suspects = []
     for (const execution of [...this.#running.values()]) execution.lose(why)
