@@ -35,7 +35,7 @@ export function callOf(context: CallContext<unknown, unknown>, { inputOf, readsE
     get outputs() {
       return context.outputs as Record<string, Json>
     },
-    ...{ output, idempotencyKey, commitKey, sagaId, step, attempt, token, deadline },
+    ...{ output, idempotencyKey, commitKey, sagaId, step, attempt, token, deadline, trace: context.trace },
     ...(readsEnvironment ? { env: process.env } : {}),
   }
 }

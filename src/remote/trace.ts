@@ -3,6 +3,7 @@
  *
  * Invariants
  * - Where OpenTelemetry is in use and a span is active, the request belongs to that span.
+ * - Else it belongs to the trace of whoever submitted the saga, where that was said.
  * - Else all calls of a saga share one trace, across processes and restarts: its uid is a UUID, 32 hex digits as a trace id is.
  */
 import { createHash } from 'node:crypto'
@@ -23,9 +24,11 @@ function opentelemetry(): typeof Api | null {
   return loaded
 }
 
-export function traceparentOf(idempotencyKey: string, attempt: number): string {
+export function traceparentOf(idempotencyKey: string, attempt: number, submitter?: string): string {
   const active = activeSpan()
   if (active !== undefined) return active
+  const [version, its, , flags] = submitter?.split('-') ?? []
+  if (version !== undefined) return `00-${its}-${hash(`${idempotencyKey}:${attempt}`, 16)}-${flags}`
   const uid = idempotencyKey.split(':', 1)[0]?.replaceAll('-', '') ?? ''
   const trace = /^[0-9a-f]{32}$/.test(uid) ? uid : hash(uid, 32)
   return `00-${trace}-${hash(`${idempotencyKey}:${attempt}`, 16)}-01`

@@ -13,6 +13,8 @@ export type Direction = 'commit' | 'rollback' | 'verify'
 export interface Call extends Scope {
   /** ms since 1970. */
   readonly deadline: number
+  /** The submitter's `traceparent`, where it was said. */
+  readonly trace?: string | undefined
 }
 
 /** Set by us or by the connection; a step cannot. */
@@ -30,7 +32,7 @@ export function wireHeaders(call: Call, direction: Direction): Record<string, st
     // What is compressed would have to be unpacked before its size is known.
     'accept-encoding': 'identity',
     'user-agent': 'backstep',
-    traceparent: traceparentOf(call.idempotencyKey, call.attempt),
+    traceparent: traceparentOf(call.idempotencyKey, call.attempt, call.trace),
     'idempotency-key': call.idempotencyKey,
     'x-backstep-saga': encodeURIComponent(call.sagaId),
     'x-backstep-step': call.step,

@@ -123,3 +123,20 @@ test('backstep serve --definitions: sagas of a file by their name; a mistake is 
     expect.stringContaining('nothing.yaml cannot be read: ENOENT'),
   ])
 })
+
+test("the submitter's trace is handed on to the participants", async () => {
+  const traces: unknown[] = []
+  const hear = (request: { headers: Record<string, unknown> }) => traces.push(request.headers['traceparent'])
+  participant.on('request', hear)
+  const service = await Service.start({ allow: [url] })
+  const headers = {
+    Prefer: 'wait=20',
+    traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+  }
+  await service.call('/v1/sagas', { body: { name: 'fly', steps: steps('/flights'), input: {} }, headers })
+  expect(traces).toEqual([
+    expect.stringMatching(/^00-0af7651916cd43dd8448eb211c80319c-(?!b7ad6b7169203331)[0-9a-f]{16}-01$/),
+  ])
+  participant.off('request', hear)
+  await service.stop()
+})
