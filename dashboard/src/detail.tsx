@@ -7,12 +7,13 @@ import { processOf, why } from '#dist/runtime/why.js'
 import { type Action, Actions } from './actions.js'
 import type { Go, Place, Tab } from './address.js'
 import { api, isMissing, type View } from './api.js'
+import { useFew } from './few.js'
 import { State } from './glyph.js'
 import { type Loaded, useLoaded, useNow, useStream, useThrottled } from './hooks.js'
 import { Journal } from './journal.js'
 import { To } from './list.js'
 import { Payloads } from './payloads.js'
-import { Steps } from './steps.js'
+import { focusOf, Steps } from './steps.js'
 import { Timeline } from './timeline/chart.js'
 import { Trouble } from './trouble.js'
 import { Waits } from './waits.js'
@@ -126,7 +127,7 @@ const capital = (text: string): string => text.charAt(0).toUpperCase() + text.sl
 function endText({ status, late, wayBack }: SagaView): string {
   if (status === 'committed') return 'Every step stands.'
   const after = late ? ', nor what took effect late' : ''
-  return `${wayBack ? `${capital(turnedText(wayBack))}. ` : ''}No step stands${after}.`
+  return `${wayBack ? `Turned back: ${turnedText(wayBack)}. ` : ''}No step stands${after}.`
 }
 
 const deadlineText = (deadline: number, now: number, ended: boolean): string =>
@@ -171,6 +172,9 @@ const Tabs = ({ place, go }: Pick<Props, 'place' | 'go'>) => (
   </nav>
 )
 
+/** Lanes that a browser draws at once. */
+const mostSteps = 60
+
 function TimelineTab({
   saga,
   journal,
@@ -178,9 +182,11 @@ function TimelineTab({
   go,
 }: Pick<Whole, 'saga' | 'journal'> & Pick<Props, 'place' | 'go'>) {
   const now = useNow(isEnded(saga) ? 0 : 500)
+  const { shown: steps, more } = useFew(saga.steps, mostSteps, focusOf(saga.steps), 'Steps')
   return (
     <>
-      <Timeline {...{ journal, now }} steps={saga.steps} true_={place.scale} />
+      {more}
+      <Timeline {...{ journal, now, steps }} true_={place.scale} />
       <div class="under">
         <Legend />
         <label class="check">
@@ -192,7 +198,7 @@ function TimelineTab({
           True to scale
         </label>
       </div>
-      <Steps {...{ saga }} />
+      <Steps {...{ steps }} />
       <Waits {...{ saga, place, go }} />
     </>
   )

@@ -32,11 +32,19 @@ function stepKind({ commit, rollback, stuck }: Step): Kind | 'failed' {
   return commit === 'open' || commit === 'waiting' ? 'running' : 'queued'
 }
 
-export const Steps = ({ saga }: { readonly saga: SagaView }) => (
+/** Where an operator looks first: what is under way, else how far it came. */
+export function focusOf(steps: SagaView['steps']): number {
+  const underWay = steps.findIndex(({ commit, rollback }) =>
+    [commit, rollback].some((is) => is === 'open' || is === 'waiting'),
+  )
+  return underWay >= 0 ? underWay : steps.findLastIndex(({ commit }) => commit !== 'idle')
+}
+
+export const Steps = ({ steps }: { readonly steps: SagaView['steps'] }) => (
   <section class="steps" aria-label="Steps">
     <h2>Steps</h2>
     <ol>
-      {saga.steps.map((step) => (
+      {steps.map((step) => (
         <li key={step.name} class={step.commit === 'idle' || step.commit === 'skipped' ? 'dim' : ''}>
           <Glyph kind={stepKind(step)} />
           <span class="name">{step.name}</span>

@@ -217,7 +217,7 @@ type Steps = readonly Pick<StepView, 'name' | 'position' | 'pivot'>[]
 
 /** @param now the server's time, ms since 1970 */
 export function pictureOf(journal: readonly JournalEntry[], steps: Steps, now: number): Picture {
-  const drafts = steps.map((step) => new LaneDraft(step))
+  const drafts = new Map(steps.map((step) => [step.name, new LaneDraft(step)]))
   const turns: Turn[] = []
   const start = journal[0]?.at ?? now
   let last = start
@@ -228,21 +228,21 @@ export function pictureOf(journal: readonly JournalEntry[], steps: Steps, now: n
   }
   const present = Math.max(last, now)
   const ended = journal.at(-1)?.type === 'ended'
-  const dues = drafts.map((draft) => draft.finish(present, ended))
+  const dues = [...drafts.values()].map((draft) => draft.finish(present, ended))
   return {
     start,
-    end: ended ? last : Math.max(present, ...dues),
+    end: ended ? last : dues.reduce((latest, due) => Math.max(latest, due), present),
     now: ended ? null : present,
-    lanes: drafts.map(({ lane }) => lane),
+    lanes: [...drafts.values()].map(({ lane }) => lane),
     turns,
   }
 }
 
-function read(entry: JournalEntry, drafts: readonly LaneDraft[], at: number): void {
+function read(entry: JournalEntry, drafts: ReadonlyMap<string, LaneDraft>, at: number): void {
   if (entry.type === 'rolling_back') {
-    for (const draft of drafts) draft.endWait('commit', at)
+    for (const draft of drafts.values()) draft.endWait('commit', at)
   } else if ('step' in entry) {
-    const draft = drafts.find(({ lane }) => lane.step === entry.step)
+    const draft = drafts.get(entry.step)
     if (draft) add(draft, entry, at)
   }
 }
