@@ -131,7 +131,7 @@ export class Reading {
 
   *#flagConditions({ status, stuck, late, name, blocked }: ListFilter): Generator<string> {
     if (status) yield `status IN (${status.map((word) => statuses.indexOf(word)).join()})`
-    if (stuck !== undefined) yield `stuck = ${stuck ? 1 : 0}`
+    if (stuck !== undefined) yield stuck ? isStuck : 'stuck = 0'
     if (late !== undefined) yield `late = ${late ? 1 : 0}`
     if (name !== undefined) yield `d IN (${this.#definitionsNamed(name).join()})`
     if (blocked !== undefined) yield this.#blockedCondition(blocked)
@@ -158,6 +158,9 @@ export class Reading {
 /** Where a saga that runs or rolls back is found without reading all that have ended: it holds, or landed late and waits. */
 const holdsOrIsLate = `n IN (SELECT n FROM sagas INDEXED BY holding WHERE stage = 1
   UNION ALL SELECT n FROM sagas INDEXED BY late WHERE late = 1)`
+
+/** They are few: found by their index, not by reading a million others. */
+const isStuck = 'n IN (SELECT n FROM sagas INDEXED BY stuck WHERE stuck = 1)'
 
 /** Looking must not leave notes: there is no transaction to keep them in. */
 function readOnly(lines: Lines): Lines {
