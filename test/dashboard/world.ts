@@ -131,7 +131,9 @@ export function stage(): Stage {
       return { world, server, url: server.url }
     },
     look: async (url, options = {}) => {
-      const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
+      // What moves is drawn sixty times a second, by the processor.
+      const calm = { viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce' } as const
+      const context = await browser.newContext({ ...calm, ...options })
       context.setDefaultTimeout(8_000)
       const page = await context.newPage()
       const errors: string[] = []
