@@ -49,6 +49,8 @@ export interface Report {
 /** After the last submit faults go on for so long, in ms: the longer where there still is something to disturb. */
 const shortestWork = 300
 const longestWork = 1_500
+/** Whoever has something to tell may wait so long for a store that was not there, in ms. */
+const longestSilence = 5_000
 /** Everything must have ended so long after the last fault, in ms. */
 const patience = 200_000
 const mostTurns = 1_500_000
@@ -113,6 +115,7 @@ class History {
       applied: (_pid, mirror, entries) => {
         for (const entry of entries) {
           this.#count(entry.type === 'failed' ? `failed by ${entry.cause}` : entry.type)
+          if (entry.type === 'late') this.#world.toldLate(mirror.id, entry.step)
           if (entry.type === 'resolved') this.#world.byHand(mirror.id, entry.step, entry.as, entry.output)
         }
       },
@@ -352,7 +355,7 @@ class History {
       const quiet = this.#world.underWay === 0 && this.#slow.count === 0 && this.#isDone()
       if (!quiet) quietSince = 0
       else quietSince ||= now
-      return quiet && now - quietSince >= 400
+      return quiet && now - quietSince >= (this.#world.isUntold ? longestSilence : 400)
     }
     await this.#every(50, () => isOver() || this.#timeline.now - since > patience)
     if (this.#wrong.length > 0 || isOver()) return

@@ -62,6 +62,8 @@ export class World {
   readonly #dice = new Map<string, Dice>()
   /** The process whose call landed last, where nobody waited for it any more. */
   readonly #lateBy = new Map<string, Machine>()
+  /** Late successes that nobody has told the journal yet. */
+  readonly #untold = new Set<string>()
   /** Late successes that a process could not tell, and said so. */
   readonly #lost = new Set<string>()
   readonly #kinds = new Map<string, 'plain' | 'barrier'>()
@@ -99,6 +101,18 @@ export class World {
 
   lostLate(sagaId: string, step: string): void {
     this.#lost.add(`${sagaId} ${step}`)
+    this.toldLate(sagaId, step)
+  }
+
+  /** The journal says it. */
+  toldLate(sagaId: string, step: string): void {
+    this.#untold.delete(`${sagaId} ${step}`)
+  }
+
+  /** Whether a process is still to tell of a late success. */
+  get isUntold(): boolean {
+    for (const name of this.#untold) if (this.#lateBy.get(name)?.isDead === false) return true
+    return false
   }
 
   // What is called
@@ -197,13 +211,13 @@ export class World {
       'in-doubt',
       (at, { dice }) =>
         this.#usual(at, () => {
-          if (dice.chance(0.6)) this.#land(at)
+          if (dice.chance(0.6)) this.#landUntold(at)
           throw dice.chance(0.5)
             ? new InDoubt('nobody knows')
             : Object.assign(new Error('lost'), { code: 'ECONNRESET' })
         }),
     ],
-    ['hang', (at, fault) => this.#hang(at, fault, () => this.#land(at))],
+    ['hang', (at, fault) => this.#hang(at, fault, () => this.#landUntold(at))],
     [
       'late',
       (at, { dice }) =>
@@ -227,7 +241,7 @@ export class World {
       'unstorable',
       (at) =>
         this.#usual(at, () => {
-          this.#land(at)
+          this.#landUntold(at)
           return 10n
         }),
     ],
@@ -311,6 +325,15 @@ export class World {
     return new Promise(() => {})
   }
 
+  /** It takes effect, or the barrier refuses it; and nobody will be told that it did. */
+  #landUntold(at: At): void {
+    this.#land(at)
+    const name = `${at.told.sagaId} ${at.step.name}`
+    if (!this.#untold.delete(name)) return
+    // Whoever was superseded cannot even say that it is in doubt.
+    this.#lost.add(name)
+  }
+
   /** It takes effect, or the barrier refuses it. */
   #land({ machine, told, step, service }: At): Json {
     const { observer, trace } = this.#parts
@@ -321,7 +344,10 @@ export class World {
       mirror?.token === told.token && now?.commit.is === 'open' && now.commit.attempt === told.attempt
     const name = `${told.sagaId} ${step.name}`
     if (isAwaited) this.#lateBy.delete(name)
-    else if (now?.commit.is !== 'committed' || mirror?.state.wayBack) this.#lateBy.set(name, machine)
+    else if (now?.commit.is !== 'committed' || mirror?.state.wayBack) {
+      this.#lateBy.set(name, machine)
+      this.#untold.add(name)
+    }
     trace.add(
       machine.pid,
       () => `${name} #${told.attempt} lands${isAwaited ? '' : ', and nobody waits for it'}`,
