@@ -29,6 +29,8 @@ export function App() {
     setSignedIn((times) => times + 1)
   }
   if (out) return <Login done={enter} />
+  // First who is there: else everything that the page asks for is refused to one who has to sign in.
+  if (!session.value && !session.problem) return null
   return <Page {...{ signedIn }} session={session.value} leave={() => setOut(true)} />
 }
 

@@ -1,7 +1,7 @@
 /**
  * Asks for a token, gives it to the server once, and forgets it: what stays is a cookie that no script can read.
  */
-import { useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { api, type Problem } from './api.js'
 import { Mark } from './glyph.js'
 import { problemIn } from './hooks.js'
@@ -10,6 +10,8 @@ import { Trouble } from './trouble.js'
 export function Login({ done }: { readonly done: () => void }) {
   const [problem, setProblem] = useState<Problem>()
   const [token, type] = useState('')
+  const field = useRef<HTMLInputElement>(null)
+  useEffect(() => field.current?.focus(), [])
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault()
     try {
@@ -25,9 +27,12 @@ export function Login({ done }: { readonly done: () => void }) {
       <form onSubmit={(event) => void submit(event)}>
         <Mark />
         <h1>Backstep</h1>
+        {/* What keeps passwords wants a name beside each. */}
+        <input type="text" autocomplete="username" value="backstep" hidden readOnly />
         <label class="field">
           <span>Token</span>
           <input
+            ref={field}
             type="password"
             required
             autocomplete="current-password"
