@@ -372,7 +372,7 @@ test('a commit that arrives after its rollback is refused with 409, however late
   const url = addressOf(server)
   const definition = saga<{ to: string }>('late').step(
     'flight',
-    remote({ commit: { url }, rollback: { method: 'DELETE', url }, timeout: 100, allow }),
+    remote({ commit: { url }, rollback: { method: 'DELETE', url }, timeout: '1s', allow }),
   )
   const error = await (await open()).run(definition, { to: 'LIS' }).catch((thrown: unknown) => thrown)
   expect(error).toMatchObject({ reason: 'timeout', rolledBack: ['flight'] })

@@ -175,7 +175,7 @@ describe('scenario 48: what a participant answers is judged by the table', () =>
         talk(socket)
       })
       const step = made({ commit: { url } })
-      expect(await outcomeOf(step.commit(contextOf({ signal: within(100) })))).toBe('in_doubt')
+      expect(await outcomeOf(step.commit(contextOf({ signal: within(500) })))).toBe('in_doubt')
       await isClosed
     },
   )
