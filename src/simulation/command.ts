@@ -8,6 +8,7 @@
  */
 import { type Command, Option } from 'commander'
 import { BackstepError, shownAddress } from '../index.js'
+import { every } from './clock.js'
 import { paintFor, showProgress, summaryOf } from './display.js'
 import { type GivenOptions, readOptions } from './options.js'
 import type { Run } from './run.js'
@@ -15,6 +16,7 @@ import { type Report, simulate } from './simulate.js'
 
 export interface SimulateFlags extends GivenOptions {
   readonly json?: boolean | undefined
+  readonly keep?: boolean | undefined
 }
 
 /** A database server that lives as long as one run. */
@@ -45,6 +47,10 @@ export function registerSimulate(program: Command, startPostgres: () => Promise<
     )
     .addOption(new Option('--workers <n>', 'so many processes on one store').default('1'))
     .addOption(new Option('--kill <n>', 'kill a process that runs them so many times').default('0'))
+    .addOption(
+      new Option('--in-process', 'services in this process, not in three of their own over HTTP: faster'),
+    )
+    .addOption(new Option('--keep', 'leave the page open when the run is over, until Ctrl-C'))
     .addOption(new Option('--json', 'print one line of JSON at the end'))
     .action(async (flags: SimulateFlags) => {
       process.exitCode = await simulateCommand(flags, startPostgres)
@@ -66,10 +72,15 @@ export async function simulateCommand(
     readOptions(flags)
     await using throwaway = flags.store === throwawayAddress ? await startPostgres() : undefined
     const given = throwaway ? { ...flags, store: throwaway.address } : flags
-    const report = await simulate(given, { began, stop: stop.signal })
-    hide()
-    print(report, flags)
-    return stop.exitCode ?? codeOf(report, Number(flags.kill ?? 0))
+    const reported = async (report: Report): Promise<void> => {
+      hide()
+      print(report, flags)
+      if (flags.keep && !stop.signal.aborted) await keptOpen(stop.signal)
+    }
+    const report = await simulate(given, { began, opened: announcePage, reported, stop: stop.signal })
+    // Stopped only after it was over, it is what it was.
+    const code = codeOf(report, Number(flags.kill ?? 0))
+    return report.interrupted ? (stop.exitCode ?? code) : code
   } catch (error) {
     hide()
     const { text, code } = failureOf(error)
@@ -81,10 +92,11 @@ export async function simulateCommand(
 }
 
 function announce({ options, store }: Run): void {
-  const { sagas, failureRate, seed, concurrency, keys, workers, kill } = options
+  const { sagas, failureRate, seed, concurrency, keys, workers, kill, inProcess } = options
   const parts = [
     `${sagas} trips`,
     `${failureRate * 100}% of all calls fail`,
+    inProcess ? 'services in process' : 'services in processes of their own',
     ...(workers > 1 ? [`${workers} processes`] : []),
     concurrency === 1 ? 'one at a time' : `${concurrency} at a time`,
     ...(keys > 0 ? [`${keys} travellers as keys`] : []),
@@ -93,6 +105,17 @@ function announce({ options, store }: Run): void {
     shownAddress(store),
   ]
   process.stderr.write(`${parts.join(', ')}\n`)
+}
+
+const announcePage = ({ page }: Run): void => void process.stderr.write(`watch it at ${page}\n`)
+
+/** Until a signal says that somebody has seen enough. */
+async function keptOpen(stop: AbortSignal): Promise<void> {
+  process.stderr.write('the page stays open; Ctrl-C ends it\n')
+  // A signal's listener alone keeps no process alive.
+  const alive = every(60_000, () => {})
+  await new Promise<void>((resolve) => stop.addEventListener('abort', () => resolve(), { once: true }))
+  alive()
 }
 
 function print(report: Report, { json, kill }: SimulateFlags): void {

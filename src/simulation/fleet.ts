@@ -13,8 +13,10 @@ import { Orchestrator } from '../index.js'
 import type { Verdict } from './audit.js'
 import { monotonic, pause, randomUpTo } from './clock.js'
 import { endsOf, hasUnfinished, settle } from './orchestrator.js'
+import { openPage } from './page.js'
 import { failureOf, type ToParent } from './pipe.js'
 import type { Run } from './run.js'
+import { Services } from './services.js'
 import { Victim } from './victim.js'
 
 /** A kill that is due comes at a random moment within so many ms: a trip takes about ten. */
@@ -22,6 +24,8 @@ const latestMoment = 20
 
 export async function runFleet(run: Run): Promise<Verdict[]> {
   const observer = await Orchestrator.open(run.store, { work: false, log: false })
+  run.open.push(() => observer.close())
+  await openPage(run, observer)
   const fleet = new Fleet(run, observer)
   try {
     await fleet.untilDone()
@@ -36,7 +40,6 @@ export async function runFleet(run: Run): Promise<Verdict[]> {
     return run.tally.verdicts(run.options, await endsOf(observer, run.name))
   } finally {
     await fleet.close()
-    await observer.close()
   }
 }
 
@@ -148,6 +151,7 @@ class Fleet {
   async #serve({ victim }: Member, { id, call }: Extract<ToParent, { type: 'call' }>): Promise<void> {
     const { plan, services } = this.#run
     await plan.mayCall(call.trip, victim)
+    if (!(services instanceof Services)) throw new Error('a fleet books at services in this process')
     try {
       victim.send({ type: 'answer', id, booking: await services.call(call) })
     } catch (error) {

@@ -1,36 +1,43 @@
 /**
- * A simulation without kills: the orchestrator runs in this process.
+ * A simulation without kills: the orchestrator runs in this process, and so does the page that shows its sagas.
  */
 import { Orchestrator } from '../index.js'
 import type { Verdict } from './audit.js'
 import { monotonic } from './clock.js'
 import { feed } from './feed.js'
 import { endsOf, orchestratorOptions, settle } from './orchestrator.js'
+import { openPage } from './page.js'
 import type { Run } from './run.js'
-import { bookTrip } from './saga.js'
+import { bookTrip, bookTripRemotely } from './saga.js'
+import { ServiceFleet } from './service-fleet.js'
+import { Services } from './services.js'
 
-/** Books all trips, waits until every call has settled, and says what each saga came to. */
+/** Books all trips, waits until every call has settled, and says what each saga came to. The orchestrator stays open. */
 export async function runHere(run: Run): Promise<Verdict[]> {
   const { options, services, tally, stop } = run
-  const definition = bookTrip(options, (call) => services.call(call))
+  const definition = await definitionFor(run)
   const orchestrator = await Orchestrator.open(
     run.store,
     orchestratorOptions(definition, { ...options, store: run.store }),
   )
-  try {
-    await feed(
-      orchestrator,
-      definition,
-      { ...options, run: run.name, trips: tally.pending(options.sagas) },
-      tally,
-      stop,
-    )
-    run.booked = monotonic()
-    if (stop.aborted) return tally.verdicts(options)
-    await services.settled()
-    await settle(orchestrator, run.name, stop)
-    return tally.verdicts(options, await endsOf(orchestrator, run.name))
-  } finally {
-    await orchestrator.close()
-  }
+  run.open.push(() => orchestrator.close())
+  await openPage(run, orchestrator)
+  await feed(
+    orchestrator,
+    definition,
+    { ...options, run: run.name, trips: tally.pending(options.sagas) },
+    tally,
+    stop,
+  )
+  run.booked = monotonic()
+  if (stop.aborted) return tally.verdicts(options)
+  await services.settled()
+  await settle(orchestrator, run.name, stop)
+  return tally.verdicts(options, await endsOf(orchestrator, run.name))
+}
+
+function definitionFor({ options, services }: Run) {
+  if (services instanceof ServiceFleet) return bookTripRemotely(options, services.origins)
+  if (services instanceof Services) return bookTrip(options, (call) => services.call(call))
+  throw new Error('these services cannot be booked at')
 }

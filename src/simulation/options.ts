@@ -21,10 +21,14 @@ export interface SimulationOptions {
   readonly workers: number
   /** How often one of these processes is killed. With one worker and no kill the orchestrator runs in this process. */
   readonly kill: number
+  /** The services run in this process instead of in three of their own: faster, and less like life. Always so with kills or workers. */
+  readonly inProcess: boolean
 }
 
 /** As they come from a command line or a caller: text or numbers, absent for the default. */
-export type GivenOptions = { readonly [Name in keyof SimulationOptions]?: string | number | undefined }
+export type GivenOptions = {
+  readonly [Name in Exclude<keyof SimulationOptions, 'inProcess'>]?: string | number | undefined
+} & { readonly inProcess?: boolean | undefined }
 
 interface Rule {
   readonly flag: string
@@ -69,6 +73,7 @@ export function readOptions(given: GivenOptions): SimulationOptions {
     store: readStore(given.store, kill, workers),
     workers,
     kill,
+    inProcess: given.inProcess === true || kill > 0 || workers > 1,
   }
 }
 

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { monotonic, randomName } from './clock.js'
 import { KillPlan } from './killing.js'
 import type { SimulationOptions } from './options.js'
-import { Services } from './services.js'
+import { ServiceFleet } from './service-fleet.js'
+import { Services, type ServicesOfRun } from './services.js'
 import { Tally } from './tally.js'
 
 export interface Run {
@@ -18,7 +19,13 @@ export interface Run {
   readonly store: string
   /** Part of every saga's id. */
   readonly name: string
-  readonly services: Services
+  readonly services: ServicesOfRun
+  /** The address of the operators' page, where there is one. */
+  page: string | undefined
+  /** Told of the page. */
+  opened: ((run: Run) => void) | undefined
+  /** What stays open until the report has been read; closed in reverse order. */
+  readonly open: (() => Promise<unknown>)[]
   readonly tally: Tally
   readonly plan: KillPlan
   readonly stop: AbortSignal
@@ -27,14 +34,17 @@ export interface Run {
   booked: number
 }
 
-export function begin(options: SimulationOptions, stop: AbortSignal): Run {
+export async function begin(options: SimulationOptions, stop: AbortSignal): Promise<Run> {
   const folder = mkdtempSync(join(tmpdir(), 'backstep-simulation-'))
   return {
     options,
     folder,
     store: options.store ?? `sqlite:${join(folder, 'backstep.db')}`,
     name: randomName(),
-    services: new Services(folder, options),
+    services: options.inProcess ? new Services(folder, options) : await ServiceFleet.start(folder, options),
+    page: undefined,
+    opened: undefined,
+    open: [],
     tally: new Tally(),
     plan: new KillPlan(options),
     stop,

@@ -1,10 +1,11 @@
 /**
  * The saga that books a trip: a flight, a hotel, then the payment of both.
  *
- * Invariant: it knows the services only as an `Agency`, in this process or in another one behind a pipe.
+ * Invariant: it knows the services only as an `Agency`, in this process or in another one behind a pipe, or by their addresses.
  */
 import { type CommitContext, type RollbackContext, saga } from '../index.js'
 import { stepTimeout } from './faults.js'
+import type { Origins } from './service-fleet.js'
 import { type Agency, type Booking, orders, type ServiceName, type Trip } from './trip.js'
 
 export interface TripPolicy {
@@ -32,6 +33,30 @@ export function bookTrip(policy: TripPolicy, agency: Agency) {
     retry: { attempts, min: 5, max: 50 },
     rollbackRetry,
   })
+  return saga<Trip>('book-trip', keysOf(policy))
+    .step('flight', step('flight', 1))
+    .step('hotel', step('hotel', 2))
+    .step('payment', step('payment', 1))
+}
+
+/** The same over HTTP: each step is two requests to a service that runs elsewhere. */
+export async function bookTripRemotely(
+  policy: TripPolicy,
+  origins: Origins,
+): Promise<ReturnType<typeof bookTrip>> {
+  const { remote } = await import('../http/index.js')
+  const step = (service: ServiceName, attempts: number) =>
+    remote<Booking | null, Trip, unknown>({
+      commit: {
+        url: `${origins[service]}/bookings`,
+        body: ({ input }) => ({ trip: input.index, order: orders[service](input) }),
+      },
+      rollback: { url: `${origins[service]}/cancellations`, body: ({ input }) => ({ trip: input.index }) },
+      allow: [origins[service]],
+      timeout: stepTimeout,
+      retry: { attempts, min: 5, max: 50 },
+      rollbackRetry,
+    })
   return saga<Trip>('book-trip', keysOf(policy))
     .step('flight', step('flight', 1))
     .step('hotel', step('hotel', 2))

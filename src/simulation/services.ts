@@ -44,28 +44,39 @@ interface Service {
   readonly guard: ReturnType<typeof barrier>
 }
 
+/** The services of a run, in this process or in their own. */
+export interface ServicesOfRun {
+  readonly counts: FaultCounts
+  /** Resolves once no effect is under way. */
+  settled(): Promise<void>
+  close(): void | Promise<void>
+}
+
+export const noCounts = (): FaultCounts => ({
+  calls: 0,
+  commitFailures: 0,
+  rollbackFailures: 0,
+  timeouts: 0,
+  duplicates: 0,
+  lateRefused: 0,
+})
+
 export const booksFile = (folder: string, service: ServiceName): string => join(folder, `${service}.db`)
 
-export class Services {
-  readonly counts: FaultCounts = {
-    calls: 0,
-    commitFailures: 0,
-    rollbackFailures: 0,
-    timeouts: 0,
-    duplicates: 0,
-    lateRefused: 0,
-  }
+export class Services implements ServicesOfRun {
+  readonly counts = noCounts()
   readonly #options: SimulationOptions
-  readonly #services: Readonly<Record<ServiceName, Service>>
+  readonly #services: ReadonlyMap<ServiceName, Service>
   readonly #going = new Set<Promise<unknown>>()
 
-  constructor(folder: string, options: SimulationOptions) {
+  /** `names`: only these. */
+  constructor(folder: string, options: SimulationOptions, names: readonly ServiceName[] = services) {
     this.#options = options
-    const open = (service: ServiceName): Service => {
+    const open = (service: ServiceName): [ServiceName, Service] => {
       const books = new Books(booksFile(folder, service), openingsOf(service, options))
-      return { books, guard: barrier(books.db) }
+      return [service, { books, guard: barrier(books.db) }]
     }
-    this.#services = { flight: open('flight'), hotel: open('hotel'), payment: open('payment') }
+    this.#services = new Map(names.map(open))
   }
 
   /** Does what the call asks for, unless the dice are against it. */
@@ -87,7 +98,7 @@ export class Services {
   }
 
   close(): void {
-    for (const service of services) this.#services[service].books.close()
+    for (const { books } of this.#services.values()) books.close()
   }
 
   async #answer(call: ServiceCall, fault: Fault, latency: number): Promise<Booking | null> {
@@ -102,7 +113,9 @@ export class Services {
 
   #act(call: ServiceCall): Booking | null {
     let ran = false
-    const { books, guard } = this.#services[call.service]
+    const service = this.#services.get(call.service)
+    if (!service) throw new Error(`there is no service ${call.service} here`)
+    const { books, guard } = service
     const move = (direction: Direction, booking: Booking): Booking => {
       ran = true
       books.transfer(call.trip, direction, booking)

@@ -30,6 +30,8 @@ export interface Report extends FaultCounts {
   readonly keys: number
   /** Processes that shared the store. */
   readonly workers: number
+  /** The services ran in the orchestrator's process, not in their own. */
+  readonly inProcess: boolean
   readonly store: string
   /** Folder of the services' books. */
   readonly books: string
@@ -45,6 +47,10 @@ export interface Report extends FaultCounts {
 export interface Watch {
   /** It begins: all that `run` has may be read while it goes on. */
   readonly began?: (run: Run) => void
+  /** The operators' page can be looked at, at `run.page`. */
+  readonly opened?: (run: Run) => void
+  /** It is over, and judged; orchestrator and page stay open until this resolves. */
+  readonly reported?: (report: Report) => Promise<unknown>
   /** Ends the run early, gracefully. */
   readonly stop?: AbortSignal
 }
@@ -61,18 +67,31 @@ export async function simulate(given: GivenOptions = {}, watch: Watch = {}): Pro
   const options = readOptions(given)
   if (options.store !== undefined) await refuseBusyStore(options.store)
   const stall = new AbortController()
-  const run = begin(options, AbortSignal.any([stall.signal, ...(watch.stop ? [watch.stop] : [])]))
+  const run = await begin(options, AbortSignal.any([stall.signal, ...(watch.stop ? [watch.stop] : [])]))
   const endWatch = watchForStall(run, stall)
+  run.opened = watch.opened
   watch.began?.(run)
   try {
     const isFleet = options.kill > 0 || options.workers > 1
     const verdicts = await (isFleet ? runFleet(run) : runHere(run))
-    if (run.stop.aborted) await run.services.settled()
-    return report(run, verdicts, watch.stop?.aborted === true)
+    if (run.stop.aborted) {
+      // Nobody waits for the page any more, and what is under way has its time to end.
+      await closeAll(run)
+      await run.services.settled()
+    }
+    const told = report(run, verdicts, watch.stop?.aborted === true)
+    endWatch()
+    await watch.reported?.(told)
+    return told
   } finally {
     endWatch()
-    run.services.close()
+    await closeAll(run)
+    await run.services.close()
   }
+}
+
+async function closeAll({ open }: Run): Promise<void> {
+  for (const close of open.splice(0).reverse()) await close()
 }
 
 /** An orchestrator that stands still has lost its sagas: the run ends, and they are unfinished. Returns how to stop looking. */
@@ -86,7 +105,7 @@ function watchForStall({ services, tally }: Run, stall: AbortController): () => 
 }
 
 function report(run: Run, verdicts: readonly Verdict[], interrupted: boolean): Report {
-  const { sagas, seed, failureRate, concurrency, keys, workers } = run.options
+  const { sagas, seed, failureRate, concurrency, keys, workers, inProcess } = run.options
   const count = (end: string): number => verdicts.filter((verdict) => verdict.end === end).length
   const [committed, rolledBack] = [count('committed'), count('rolled_back')]
   const details = audit(run.folder, verdicts)
@@ -104,6 +123,7 @@ function report(run: Run, verdicts: readonly Verdict[], interrupted: boolean): R
     concurrency,
     keys,
     workers,
+    inProcess,
     store: shownAddress(run.store),
     books: run.folder,
     seconds: Number(seconds.toFixed(3)),

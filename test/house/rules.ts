@@ -30,7 +30,7 @@ export const arrows: Readonly<Record<string, readonly string[]>> = {
   remote: ['index.ts', 'definition', 'core'],
   http: ['index.ts', 'runtime', 'remote', 'definition', 'store', 'core'],
   testing: ['runtime', 'stores/memory', 'store', 'definition', 'core', 'index.ts'],
-  simulation: faces,
+  simulation: [...faces, 'http/index.ts'],
   cli: ['runtime', 'simulation', 'http', 'index.ts'],
   'index.ts': ['runtime', 'stores/memory', 'store', 'definition', 'core'],
 }

@@ -38,7 +38,9 @@ test('a table for people on stdout, talk on stderr', async () => {
   expect(code).toBe(0)
   expect(stdout).toMatch(/committed\s+│\s+\d+/)
   expect(stdout).toContain('Every trip is whole or wholly undone')
-  expect(stderr).toContain('20 trips, 5% of all calls fail, one at a time, seed 5')
+  expect(stderr).toContain(
+    '20 trips, 5% of all calls fail, services in processes of their own, one at a time, seed 5',
+  )
   // Not a terminal: no colours, no bar.
   expect(stdout + stderr).not.toContain('\u001b')
   folders.push(/books (\S+)/.exec(stdout)?.[1] ?? '')
@@ -134,7 +136,16 @@ describe('signals', () => {
   )
 
   test('a second one ends it at once, with trips under way that take long', async () => {
-    const child = start('--sagas', '100000', '--json', '--failure-rate', '0.9', '--concurrency', '64')
+    const child = start(
+      '--sagas',
+      '100000',
+      '--json',
+      '--in-process',
+      '--failure-rate',
+      '0.9',
+      '--concurrency',
+      '64',
+    )
     await going(child)
     child.kill('SIGINT')
     for await (const chunk of child.stderr.iterator({ destroyOnReturn: false })) {
@@ -145,5 +156,20 @@ describe('signals', () => {
     const { stdout, code } = await finish(child)
     expect([code, stdout]).toEqual([130, ''])
     expect(performance.now() - sent).toBeLessThan(3_000)
+  }, 40_000)
+
+  test('with --keep the page stays open after the report, until a signal', async () => {
+    const child = start('--sagas', '10', '--json', '--keep')
+    let stderr = ''
+    for await (const chunk of child.stderr.iterator({ destroyOnReturn: false })) {
+      stderr += String(chunk)
+      if (stderr.includes('stays open')) break
+    }
+    const page = /watch it at (\S+)/.exec(stderr)?.[1] ?? ''
+    expect((await fetch(`${page}livez`)).status).toBe(200)
+    child.kill('SIGINT')
+    const { stdout, code } = await finish(child)
+    expect(reportOf(stdout)).toMatchObject({ sagas: 10, interrupted: false, violations: 0 })
+    expect(code).toBe(0)
   }, 40_000)
 })

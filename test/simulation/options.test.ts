@@ -14,6 +14,7 @@ test('the defaults book a thousand trips one after the other', () => {
     store: undefined,
     workers: 1,
     kill: 0,
+    inProcess: false,
   })
   expect(Number.isSafeInteger(seed)).toBe(true)
 })
@@ -38,6 +39,7 @@ test('text and numbers are both read', () => {
     store: 'sqlite:a.db',
     workers: 1,
     kill: 2,
+    inProcess: true,
   })
 })
 

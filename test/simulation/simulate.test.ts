@@ -14,7 +14,7 @@ afterEach(() => {
 })
 
 async function run(options: GivenOptions, watch?: Watch): Promise<Report> {
-  const report = await simulate(options, watch)
+  const report = await simulate({ inProcess: true, ...options }, watch)
   folders.push(report.books)
   return report
 }
@@ -41,6 +41,29 @@ test.each<[string, GivenOptions]>([
   // Both ends were met, or the run has shown nothing.
   expect(Math.min(report.committed, report.rolledBack)).toBeGreaterThan(0)
 })
+
+test('with the services in processes of their own, over HTTP, behind the page', async () => {
+  let page: string | undefined
+  const watch: Watch = {
+    opened: (run) => {
+      page = run.page
+    },
+    reported: async (report) => {
+      const { sagas } = (await (await fetch(`${page}v1/sagas?limit=500`)).json()) as { sagas: unknown[] }
+      expect(sagas).toHaveLength(report.sagas)
+      expect((await fetch(`${page}`)).headers.get('content-type')).toContain('text/html')
+    },
+  }
+  const report = await run({ sagas: 80, failureRate: 0.2, seed: 9, concurrency: 8, inProcess: false }, watch)
+  expect(report).toMatchObject({ ...clean, inProcess: false })
+  expect(report.committed + report.rolledBack).toBe(80)
+  expect(
+    Math.min(report.committed, report.rolledBack, report.commitFailures, report.rollbackFailures),
+  ).toBeGreaterThan(0)
+  expect(report.calls).toBeGreaterThan(240)
+  // Nothing listens any more.
+  await expect(fetch(`${page}livez`)).rejects.toThrow()
+}, 60_000)
 
 test('without faults all commit', async () => {
   const report = await run({ sagas: 40, failureRate: 0, concurrency: 8, store: 'memory:' })
