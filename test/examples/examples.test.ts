@@ -37,6 +37,13 @@ ended rolled_back
 `,
 }
 
+expected.remote = `
+Lisbon: booked for 120
+Oslo: too expensive; rolled back: flight
+Atlantis: POST /flights answered 409, there is no flight to Atlantis; rolled back: nothing
+standing: Lisbon
+`
+
 /** What the guide shows is what is printed. */
 function shownIn(page: string, after: string): string {
   const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), 'utf8')
