@@ -28,12 +28,12 @@ export interface Looking {
 export const veilFor = ({ redaction, showPayloads }: Looking, { role }: Caller): Veil =>
   redaction.veil(role === 'operate' || showPayloads)
 
-/** As it is answered: with the sentence that says why it is where it is. */
+/** As it is answered: with the sentence that says why it is where it is. The view is the caller's own, and gets it. */
 export async function shown(looking: Looking, view: SagaView, caller: Caller): Promise<object> {
   const veiled = veilFor(looking, caller).view(view)
   const needsWorkers = view.blocked || (view.owner !== null && view.endedAt === null)
   const { workers } = needsWorkers ? await looking.pulse.recent() : { workers: [] }
-  return { ...veiled, why: why(veiled, systemClock.now(), workers) }
+  return Object.assign(veiled, { why: why(veiled, systemClock.now(), workers) })
 }
 
 export const etagOf = ({ seq }: Pick<SagaView, 'seq'>): string => `"${seq}"`

@@ -91,10 +91,15 @@ function countSagas(orchestrator: Orchestrator, registers: Registry[]): void {
     help: 'Rollbacks that failed, and are tried again',
     registers,
   })
+  const timers = { commit: took.labels('commit'), rollback: took.labels('rollback') }
+  const counters = new Map<string, Counter.Internal>()
   meter(orchestrator, {
     attempt: ({ direction, outcome, ms }) => {
-      attempts.inc({ direction, outcome })
-      if (ms !== undefined) took.observe({ direction }, ms / 1_000)
+      // Labels are looked up once: that costs more than counting, and this is done for every attempt.
+      const counter = counters.get(direction + outcome) ?? attempts.labels(direction, outcome)
+      counters.set(direction + outcome, counter)
+      counter.inc()
+      if (ms !== undefined) timers[direction].observe(ms / 1_000)
       if (direction === 'rollback' && outcome === 'failed') retries.inc()
     },
     ended: ({ status, ms }) => {

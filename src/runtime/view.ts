@@ -1,6 +1,7 @@
 /**
  * What an operator sees of a saga: read from the store, understood by the pure core, whether or not its definition is here.
  */
+import type { Draft } from '../core/draft.js'
 import type { Chunk, Entry, Json, StoredError } from '../core/entry.js'
 import {
   outputsOf,
@@ -99,8 +100,20 @@ export function stateOf(saga: StoredSaga, definition?: Definition): State {
 
 export function viewOf(saga: StoredSaga, obstacles: readonly Obstacle[]): SagaView {
   const state = stateOf(saga)
+  // Written out: a spread takes twenty times as long in Node 20, and over HTTP a view answers every submit.
   return {
-    ...summaryOf(saga),
+    id: saga.id,
+    name: saga.definition.name,
+    version: saga.definition.version,
+    status: saga.status,
+    stuck: saga.stuck,
+    blocked: saga.blocked,
+    late: saga.late,
+    submittedAt: saga.submittedAt,
+    endedAt: saga.endedAt,
+    dueAt: saga.dueAt,
+    owner: saga.owner,
+    cursor: String(saga.n),
     input: state.input,
     keys: state.keys,
     shape: saga.definition.shape,
@@ -120,7 +133,7 @@ function stepView(state: State, index: number): StepView {
   const { commit, undo } = step
   const back = undo.is !== 'idle'
   const error = (back ? step.undoFailures.last : undefined) ?? step.commitFailures.last
-  return {
+  const view: Draft<StepView> = {
     name: plan.name,
     position: plan.position,
     pivot: plan.pivot,
@@ -131,10 +144,10 @@ function stepView(state: State, index: number): StepView {
     round: step.round,
     inDoubt: step.doubt && !step.spared && commit.is !== 'committed',
     stuck: back ? step.undoFailures.stuck : step.commitFailures.stuck,
-    ...(step.output === undefined ? {} : { output: step.output }),
-    ...(error === undefined ? {} : { error }),
-    ...timingOf(step, state.wayBack !== undefined),
   }
+  if (step.output !== undefined) view.output = step.output
+  if (error !== undefined) view.error = error
+  return Object.assign(view, timingOf(step, state.wayBack !== undefined))
 }
 
 function timingOf(
