@@ -11,7 +11,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { buildPage } from './build-page.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -65,4 +65,15 @@ if (!complete || now !== last) {
   writeFileSync(stampFile, now)
 }
 
-if (output === join(root, 'dist')) await buildPage()
+/** The schema of definition files, for editors that check while one writes. */
+async function writeSchema() {
+  const file = join(output, 'definition.schema.json')
+  const { definitionSchema } = await import(pathToFileURL(join(output, 'remote/schema.js')).href)
+  const text = `${JSON.stringify(definitionSchema, null, 2)}\n`
+  if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeFileSync(file, text)
+}
+
+if (output === join(root, 'dist')) {
+  await writeSchema()
+  await buildPage()
+}

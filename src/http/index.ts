@@ -3,14 +3,18 @@
  */
 
 export {
+  type CommitWord,
   type DefinitionOptions,
   definitionSchema,
   loadDefinitions,
+  type Method,
+  type Outcomes,
   parseDefinitions,
   type RemoteCommit,
   type RemoteOptions,
   type RemoteRequest,
   type RemoteRollback,
+  type RollbackWord,
   remote,
 } from '../remote/index.js'
 export { sagaApp } from './app.js'

@@ -1,4 +1,4 @@
-/** What the page does for those who may only look, and that script in whatever a saga carries stays text (SCENARIOS.md 46). */
+/** What the page does for those who may only look, and that script in whatever a saga carries stays text (scenario 46). */
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { describeInBrowser, stage } from './world.js'
@@ -58,7 +58,7 @@ const hostile = [
 /** Turns the direction of text, and breaks lines where nobody sees it: ids and keys may hold these, too. */
 const odd = '\u202e\u2028'
 
-describeInBrowser('SCENARIOS.md 46: script in every field a saga can carry', () => {
+describeInBrowser('scenario 46: script in every field a saga can carry', () => {
   const { serving, look } = stage()
   const id = `${hostile}${odd}.`
   const waiter = `after ${id}`

@@ -289,7 +289,7 @@ describe('bad input is refused, and says what to do', () => {
     ],
     [
       'an invariant with a mistake of its own',
-      () => explore(ok, { world, invariant: ({ world }) => (world as never as { a: { b: 1 } }).a.b }),
+      () => explore(ok, { world, invariant: ({ world }) => (world as never as { a: { b: string } }).a.b }),
       /the invariant itself threw TypeError: .*\n.*mend it/,
     ],
     [
