@@ -68,6 +68,7 @@ describeInBrowser('the list', () => {
     await world.submit('order/7 ä?&#')
     const { page, expectError } = await look(url)
     expectError(/404/)
+    await page.getByRole('searchbox').waitFor()
     await page.keyboard.press('/')
     await page.keyboard.type('nobody')
     await page.keyboard.press('Enter')
