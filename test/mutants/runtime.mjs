@@ -122,7 +122,7 @@ export const runtime = [
       {
         file: execution,
         from: "if (how === 'lost') this.#reportUnwritten()",
-        to: '',
+        to: "if (how === 'lost') {}",
       },
     ],
     tests: ['test/runtime/lease.test.ts', 'test/scenarios/late.test.ts', 'test/runtime/close.test.ts'],
