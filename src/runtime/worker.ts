@@ -9,7 +9,7 @@
  * - When the lease is lost everything stops, nothing more is written, and the worker begins anew under another name.
  */
 import { hostname } from 'node:os'
-import { type Call, planOfShape, release, replay, suspected } from '../core/index.js'
+import { type Call, isStuck, planOfShape, release, replay, suspected } from '../core/index.js'
 import type { Logger } from '../definition/context.js'
 import type { Definition } from '../definition/definition.js'
 import type { Claimed, Result, Store, StoredSaga } from '../store/store.js'
@@ -228,8 +228,7 @@ export class Worker implements Host {
     this.#claiming = true
     this.#claimAgain = false
     const free = Math.max(0, this.#free())
-    // Where nothing was left to claim, ask for one: a claim holds its places back from the submits that come meanwhile.
-    // And where an answer was lost, find first what it gave: asking on and on would hoard what others could run.
+    // None where an answer was lost: first find what it gave. One where nothing was left: a claim keeps its places from submits.
     const limit = this.#adopt || this.#adopting ? 0 : this.#backlog ? free : Math.min(1, free)
     this.#reserved += limit
     const worker = this.id
@@ -249,7 +248,7 @@ export class Worker implements Host {
     for (const n of result.noticed) this.#running.get(n)?.notice()
     this.#backlog = limit > 0 ? result.sagas.length === limit : this.#backlog
     this.#runSuspect()
-    if (this.#adopt) this.#adoptOwn()
+    if (this.#adopt) void this.#adoptOwn()
     if (this.#claimAgain || (limit > 0 && result.sagas.length === limit)) {
       if (this.#free() > 0) return this.claim()
     }
@@ -305,8 +304,8 @@ export class Worker implements Host {
     const state = replay(planOfShape(name, version, shape), saga.chunks)
     const at = this.clock.now()
     const entries = release(state, at)
-    const { status, stage, stuck, late } = saga
-    const summary = { status, stage, stuck, late, dueIn: 0 }
+    const { status, stage, late } = saga
+    const summary = { status, stage, stuck: isStuck(state), late, dueIn: 0 }
     const { keys } = state
     // With nothing to say it writes again what stands: a row changes only together with its journal.
     const chunk =
@@ -327,21 +326,17 @@ export class Worker implements Host {
   }
 
   /** Runs what is ours in the store and not here: what a claim or a submit gave whose answer was lost. Its notices were lost, too. */
-  #adoptOwn(): void {
+  async #adoptOwn(): Promise<void> {
     if (this.#adopting) return
     this.#adopt = false
     this.#adopting = true
     for (const execution of this.#running.values()) execution.notice()
-    const adopted = (isWhole: boolean): void => {
-      this.#adopting = false
-      this.#adopt ||= !isWhole
-      // What was not found is looked for at the next poll.
-      if (!this.#adopt) this.claim()
-    }
-    this.#ownUnrun().then(
-      () => adopted(true),
-      () => adopted(false),
-    )
+    await this.#ownUnrun().catch(() => {
+      this.#adopt = true
+    })
+    this.#adopting = false
+    // What was not found is looked for at the next poll.
+    if (!this.#adopt) this.claim()
   }
 
   async #ownUnrun(): Promise<void> {
@@ -368,21 +363,25 @@ export class Worker implements Host {
   }
 
   async #renew(): Promise<boolean> {
-    const { lease } = this.#options
+    const renewal = { type: 'renew', worker: this.id, lease: this.#options.lease } as const
     // Not through group commit: a lease must not wait for what the store takes long to write, nor for what cannot be written.
-    const [result] = await this.#around.store.apply([{ type: 'renew', worker: this.id, lease }])
+    const [result] = await this.#around.store.apply([renewal])
     return result?.type === 'applied'
   }
 
   #lost(why: string): void {
+    this.#giveUp(why)
+    this.#restart()
+  }
+
+  /** What runs here goes on elsewhere, or here under another name. */
+  #giveUp(why: string): void {
     this.#around.leaseLost(this.id, this.#running.size, why)
-    const former = this.id
     this.#suspects = []
     for (const execution of [...this.#running.values()]) execution.lose(why)
     if (this.#stopped) return
+    this.commits.add({ type: 'leave', worker: this.id }, () => {})
     this.id = newName(this.clock)
-    this.commits.add({ type: 'leave', worker: former }, () => {})
-    this.#restart()
   }
 
   #restart(): void {
@@ -394,6 +393,8 @@ export class Worker implements Host {
       // Lost while the store did not answer: another start is under way.
       if (this.#stopped || lease !== this.#lease) return
       lease?.stop()
+      // It may have joined all the same, and been given sagas whose steps it could not call.
+      this.#giveUp('the store did not say that it has joined')
       this.#again = this.clock.timer(1_000, () => this.#restart())
     })
   }

@@ -98,7 +98,7 @@ const mutants: readonly Mutant[] = [
   {
     name: 'what a claim gave is forgotten if its answer was lost',
     file: 'runtime/worker.js',
-    text: 'if (this.#adopt)\n            this.#adoptOwn();',
+    text: 'if (this.#adopt)\n            void this.#adoptOwn();',
     instead: '',
     breaks: /^P2|^P8/,
   },

@@ -301,3 +301,41 @@ test('a rollback that hangs is given up when its step is resolved by hand and th
   await clock.until(orchestrator.close({ drain: 0 }))
   expect([aborted.length, clock.timers]).toEqual([1, 0])
 })
+
+test('what a worker was given while nobody could tell whether it had joined is run all the same', async () => {
+  const clock = new FakeClock()
+  const memory = memoryStore({ now: clock.now })
+  let gate: Promise<void> | undefined
+  let losesJoin = false
+  const store = wrapStore(memory, {
+    apply: async (writes: readonly Write[]): Promise<readonly Result[]> => {
+      await gate
+      const results = await memory.apply(writes)
+      if (!losesJoin || !writes.some(({ type }) => type === 'join')) return results
+      losesJoin = false
+      throw new Error('the answer was lost')
+    },
+  })
+  const trip = saga('trip', { keys: () => [] }).step('a', { commit: () => {}, rollback: () => {} })
+  const worker = await clock.until(
+    Orchestrator.open(store, { sagas: [trip], clock, lease: 3_000, log: false }),
+  )
+  const desk = await clock.until(Orchestrator.open(memory, { work: false, clock, log: false }))
+  await clock.advance(1_000)
+  let open = (): void => {}
+  gate = new Promise((resolve) => {
+    open = resolve
+  })
+  // One flush hangs; behind it stand a claim, and what a worker says that has lost its lease and begins anew.
+  const hanging = worker.submit(trip, undefined, { id: 'x' })
+  await clock.advance(100)
+  await clock.until(desk.submit(trip, undefined, { id: 'y' }))
+  await clock.advance(2_300)
+  losesJoin = true
+  open()
+  await clock.until(hanging)
+  await clock.advance(30_000)
+  expect((await desk.list({ status: ['committed'] })).sagas.map(({ id }) => id)).toEqual(['x', 'y'])
+  await clock.until(Promise.all([worker.close({ drain: 0 }), desk.close()]))
+  expect(clock.timers).toBe(0)
+})
