@@ -24,7 +24,11 @@ const expected = {
     DefinitionError SagaConflictError SagaRolledBackError SagaStateError SagaUnfinishedError StoreError`,
   'backstep/sqlite': 'sqliteStore',
   'backstep/postgres': 'postgresStore',
-  'backstep/barrier': 'barrier postgresBarrier',
+  'backstep/barrier': 'barrier postgresBarrier commitHandler rollbackHandler',
+  'backstep/testing': `explore checkStep TestOrchestrator FakeClock expectCommitted expectRolledBack sagaMatchers storeSuite
+    ExplorationError StepCheckError`,
+  'backstep/http':
+    'sagaApp serve remote loadDefinitions parseDefinitions definitionSchema openApi sagaMetrics instrument',
 }
 
 const versionIn = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version
@@ -62,12 +66,25 @@ function checkEntry(project, entry) {
   return `${imported.length} names`
 }
 
+/** What is no code. */
+function checkFiles(project) {
+  const dist = join(project, 'node_modules/backstep/dist')
+  const schema = JSON.parse(readFileSync(join(dist, 'definition.schema.json'), 'utf8'))
+  if (!schema.$schema) throw new Error('definition.schema.json is no JSON schema')
+  const page = readFileSync(join(dist, 'dashboard/index.html'), 'utf8')
+  const assets = [...page.matchAll(/(?:src|href)="\.?\/?(assets\/[^"]+)"/g)].map(([, file]) => file)
+  if (assets.length < 2) throw new Error(`the page names ${assets.length} assets`)
+  for (const file of assets)
+    if (!existsSync(join(dist, 'dashboard', file))) throw new Error(`${file} is missing`)
+  return `${assets.length} assets`
+}
+
 function checkCommand(project) {
   const command = (...args) => run('npx', ['--no-install', 'backstep', ...args], { cwd: project })
   const version = command('--version').trim()
   if (version !== manifest.version)
     throw new Error(`backstep --version says ${version}, not ${manifest.version}`)
-  for (const word of ['simulate', 'doctor']) {
+  for (const word of ['simulate', 'serve', 'doctor']) {
     if (!command('--help').includes(word)) throw new Error(`backstep --help does not name ${word}`)
   }
 }
@@ -89,6 +106,7 @@ await inTempFolder(async (folder) => {
     ...Object.fromEntries(
       entries.map((entry) => [`import and require ${entry}`, () => checkEntry(project, entry)]),
     ),
+    'the page and the schema are in it': () => checkFiles(project),
     'a consumer compiles': () => compileConsumer(project),
     'and runs as ESM': () => void run(process.execPath, ['esm.mjs'], { cwd: project }),
     'and runs as CommonJS': () => void run(process.execPath, ['cjs.cjs'], { cwd: project }),

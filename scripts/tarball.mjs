@@ -25,7 +25,7 @@ export const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf
 
 /** Every import path of the package that is code. */
 export const entries = Object.keys(manifest.exports)
-  .filter((entry) => entry !== './package.json')
+  .filter((entry) => !entry.endsWith('.json'))
   .map((entry) => entry.replace(/^\./, manifest.name))
 
 /** Runs a command and returns its stdout; a failure throws all that it said. */

@@ -37,7 +37,7 @@ const { histories, complete } = await explore(bookTrip, {
   invariant: ({ status }) => status === 'committed' || status === 'rolled_back',
   faults: 1,
 })
-assert.ok(complete === 1 && histories > 50)
+assert.ok(complete === 1 && histories > 30)
 cancelled.splice(0)
 
 const folder = mkdtempSync(join(tmpdir(), 'backstep-consumer-'))

@@ -51,12 +51,15 @@ test('doctor: a stuck saga, with remedies to type', async () => {
   )
 })
 
-test.each(['', 'serve', 'list', 'resolve', 'doctor', 'simulate'])('%s --help fits 80 columns', async (name) => {
-  const { code, stdout, stderr } = await backstep([...name.split(' ').filter(Boolean), '--help'])
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-  expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80)
-  await expect(stdout).toMatchFileSnapshot(`golden/help-${name || 'all'}.txt`)
-})
+test.each(['', 'serve', 'list', 'resolve', 'doctor', 'simulate'])(
+  '%s --help fits 80 columns',
+  async (name) => {
+    const { code, stdout, stderr } = await backstep([...name.split(' ').filter(Boolean), '--help'])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80)
+    await expect(stdout).toMatchFileSnapshot(`golden/help-${name || 'all'}.txt`)
+  },
+)
 
 test('every command has examples and says what --json prints', async () => {
   const { stdout } = await backstep(['--help'])
