@@ -8,6 +8,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { InDoubt, Rejected, type RollbackContext, saga } from 'backstep'
+import { FakeClock } from 'backstep/testing'
 
 export interface Trip {
   readonly traveller: string
@@ -21,17 +22,6 @@ const timeout = 300
 /** Of each call, ms. */
 const latency = { least: 5, most: 25 }
 
-/** Mulberry32. */
-function dice(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 export class World {
   readonly chance: () => number
   /** How often each fault happened. */
@@ -39,7 +29,7 @@ export class World {
   readonly #standing = new Map<string, Set<string>>()
 
   constructor(seed: number) {
-    this.chance = dice(seed)
+    this.chance = new FakeClock({ seed }).random
   }
 
   get remembered(): number {

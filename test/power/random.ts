@@ -1,18 +1,12 @@
 /** Chance that a seed repeats. */
+import { FakeClock } from 'backstep/testing'
+
 export class Random {
-  #state: number
+  /** At least 0, less than 1. */
+  readonly next: () => number
 
   constructor(seed: number) {
-    this.#state = seed >>> 0
-  }
-
-  /** At least 0, less than 1 (mulberry32). */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0
-    let mixed = this.#state
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+    this.next = new FakeClock({ seed }).random
   }
 
   /** A whole number from 0, less than `end`. */
