@@ -4,7 +4,7 @@
 import { Orchestrator } from 'backstep'
 import { expect, it } from 'vitest'
 import { serve } from '#dist/http/index.js'
-import { Desk, submission, trip } from '#dist/testing/store-suite/desk.js'
+import { Desk, order, submission, trip } from '#dist/testing/store-suite/desk.js'
 import { newPath, openStore } from '../store/sqlite-place.js'
 
 const million = 1_000_000
@@ -15,6 +15,7 @@ async function fill(path: string): Promise<void> {
   const desk = new Desk(store)
   await desk.join('w', [trip])
   let key = 0
+  await desk.submit({ definition: order })
   for (let i = 0; i < million / 2; i += group) {
     await desk.applyAll(Array.from({ length: group }, () => submission({ keys: [`k${++key}`] })))
     await desk.claimAndEnd('w', group)
@@ -28,7 +29,7 @@ async function fill(path: string): Promise<void> {
 /** ms. What reads all of the table to find few or none may take longer, and still less than a person notices. */
 const bar = 100
 const scanBar = 400
-const scans = ['?blocked=true', '?status=rolled_back']
+const scans = ['?name=order', '?status=rolled_back']
 
 const paths = [
   '',
@@ -46,6 +47,10 @@ const paths = [
   `?after=${million / 2}`,
   '?name=trip',
   '?name=nothing',
+  '?name=order',
+  '?name=order&status=queued',
+  '?blocked=true&status=queued&order=oldest',
+  '?blocked=true&name=order',
   '?status=rolled_back',
   '?stuck=true&order=oldest',
 ]

@@ -10,8 +10,9 @@ import { doneStage, rowOf, waitingStage } from './codes.js'
 import type { Connection } from './connection.js'
 import { inconsistencies } from './inspection.js'
 import { contenderOf } from './lines.js'
+import { Listing } from './listing.js'
 import { migrations } from './migrations.js'
-import { type SagaRecord, sagaColumns } from './statements.js'
+import type { SagaRecord } from './statements.js'
 import type { Transaction } from './transaction.js'
 
 export type Found = { readonly saga: WireSaga } | { readonly tombstone: Tombstone } | undefined
@@ -19,10 +20,12 @@ export type Found = { readonly saga: WireSaga } | { readonly tombstone: Tombston
 export class Reading {
   readonly #tx: Transaction
   readonly #db: Driver
+  readonly #listing: Listing
 
   constructor(tx: Transaction, db: Driver) {
     this.#tx = tx
     this.#db = db
+    this.#listing = new Listing(tx, db)
   }
 
   find(ref: { readonly n: number } | { readonly id: string }): Found {
@@ -43,11 +46,7 @@ export class Reading {
   }
 
   list(filter: ListFilter): SagaRow[] {
-    const { sql, values } = this.#query(filter)
-    return this.#db
-      .prepare<unknown[], SagaRecord>(sql)
-      .all(...values)
-      .map((record) => this.#row(record))
+    return this.#listing.records(filter).map((record) => this.#row(record))
   }
 
   owned(name: string): { n: number; token: number }[] {
@@ -108,59 +107,7 @@ export class Reading {
     const blocked = record.stage !== doneStage && !registry.isOfferedNow(d)
     return rowOf(record, { definition: ref, blocked, owner: registry.nameOf(record.owner) })
   }
-
-  #query(filter: ListFilter): { sql: string; values: (string | number)[] } {
-    const isNewest = filter.order === 'newest'
-    const conditions = [...this.#flagConditions(filter)]
-    const values: number[] = []
-    const bound = [
-      [`n ${isNewest ? '<' : '>'} ?`, filter.after],
-      ['ended_at < ?', filter.endedBefore],
-    ] as const
-    for (const [condition, value] of bound) {
-      if (value === undefined) continue
-      conditions.push(condition)
-      values.push(value)
-    }
-    const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
-    return {
-      sql: `SELECT ${sagaColumns} FROM sagas ${where} ORDER BY n ${isNewest ? 'DESC' : 'ASC'} LIMIT ?`,
-      values: [...values, filter.limit],
-    }
-  }
-
-  *#flagConditions({ status, stuck, late, name, blocked }: ListFilter): Generator<string> {
-    if (status) yield `status IN (${status.map((word) => statuses.indexOf(word)).join()})`
-    if (stuck !== undefined) yield stuck ? isStuck : 'stuck = 0'
-    if (late !== undefined) yield `late = ${late ? 1 : 0}`
-    if (name !== undefined) yield `d IN (${this.#definitionsNamed(name).join()})`
-    if (blocked !== undefined) yield this.#blockedCondition(blocked)
-    if (status?.every((word) => word === 'running' || word === 'rolling_back')) yield holdsOrIsLate
-  }
-
-  #definitionsNamed(name: string): number[] {
-    return [...this.#tx.registry.definitions.values()]
-      .filter(({ ref }) => ref.name === name)
-      .map(({ d }) => d)
-  }
-
-  #blockedCondition(blocked: boolean): string {
-    const { registry } = this.#tx
-    const dead = [...registry.definitions.keys()].filter((d) => !registry.isOfferedNow(d)).join()
-    // Over no definition at all SQLite has no use for the indexes that are named below, and refuses.
-    if (dead === '') return blocked ? 'FALSE' : 'TRUE'
-    if (!blocked) return `(stage = 2 OR d NOT IN (${dead}))`
-    return `n IN (SELECT n FROM sagas INDEXED BY waiting WHERE stage = 0 AND d IN (${dead})
-      UNION ALL SELECT n FROM sagas INDEXED BY holding WHERE stage = 1 AND d IN (${dead}))`
-  }
 }
-
-/** Where a saga that runs or rolls back is found without reading all that have ended: it holds, or landed late and waits. */
-const holdsOrIsLate = `n IN (SELECT n FROM sagas INDEXED BY holding WHERE stage = 1
-  UNION ALL SELECT n FROM sagas INDEXED BY late WHERE late = 1)`
-
-/** They are few: found by their index, not by reading a million others. */
-const isStuck = 'n IN (SELECT n FROM sagas INDEXED BY stuck WHERE stuck = 1)'
 
 /** Looking must not leave notes: there is no transaction to keep them in. */
 function readOnly(lines: Lines): Lines {

@@ -1,9 +1,89 @@
 /**
  * The store's contract as cases: what others see and add, and what is read (points 11 and 12).
  */
+import type { Entry } from '../../core/entry.js'
+import type { ListFilter, SagaRow } from '../../store/store.js'
 import type { Groups } from './bench.js'
 import { committedEntry, Desk, endedEntry, order, startedEntry, summaryOf, trip } from './desk.js'
 import { differs, lacks, like, same } from './judge.js'
+
+/** Sagas in every status and stage, of two definitions, one of which nobody offers; each kind twice. */
+async function oneOfEachKind(desk: Desk): Promise<void> {
+  await desk.join('w', [trip])
+  await desk.join('v', [order])
+  for (let round = 0; round < 2; round++) {
+    for (const [definition, worker] of [[trip, 'w'] as const, [order, 'v'] as const]) {
+      const started = () => desk.submit({ definition, start: worker })
+      await desk.submit({ definition })
+      await started()
+      await desk.setStuck(await started(), true)
+      await desk.end(await started())
+      await desk.add(await started(), [endedEntry], summaryOf({ status: 'rolled_back', stage: 'done' }))
+      const late = await started()
+      await desk.end(late)
+      await desk.add(
+        late,
+        [lateEntry],
+        summaryOf({ status: 'rolling_back', stage: 'waiting', late: true }),
+        null,
+      )
+      const lateAndDone = await started()
+      await desk.add(
+        lateAndDone,
+        [endedEntry],
+        summaryOf({ status: 'rolled_back', stage: 'done', late: true }),
+      )
+    }
+  }
+  await desk.submit({ keys: null })
+  await desk.leave('v')
+}
+
+const lateEntry: Entry = { type: 'late', step: 'flight', attempt: 1, output: {} }
+
+const values: { readonly [Name in keyof ListFilter]?: readonly unknown[] } = {
+  status: [
+    undefined,
+    ['queued'],
+    ['running'],
+    ['rolling_back'],
+    ['committed'],
+    ['rolled_back'],
+    ['queued', 'rolling_back'],
+    ['running', 'committed'],
+  ],
+  name: [undefined, 'trip', 'order', 'unknown'],
+  stuck: [undefined, true, false],
+  blocked: [undefined, true, false],
+  late: [undefined, true, false],
+}
+
+/** Every combination of these, as a first page and as one from the middle on. */
+function combinations(middle: number): ListFilter[] {
+  let filters: Partial<ListFilter>[] = [{}]
+  for (const [name, some] of Object.entries(values))
+    filters = filters.flatMap((filter) =>
+      some.map((value) => (value === undefined ? filter : { ...filter, [name]: value })),
+    )
+  return filters.flatMap((filter): ListFilter[] => [
+    { ...filter, order: 'newest', limit: 3 },
+    { ...filter, order: 'oldest', limit: 100, after: middle },
+  ])
+}
+
+function expectedOf(all: readonly SagaRow[], filter: ListFilter): readonly SagaRow[] {
+  const { status, name, stuck, blocked, late, after, order, limit } = filter
+  const rows = all.filter(
+    (row) =>
+      (status?.includes(row.status) ?? true) &&
+      row.definition.name === (name ?? row.definition.name) &&
+      row.stuck === (stuck ?? row.stuck) &&
+      row.blocked === (blocked ?? row.blocked) &&
+      row.late === (late ?? row.late) &&
+      (after === undefined || row.n > after),
+  )
+  return (order === 'newest' ? rows.toReversed() : rows).slice(0, limit)
+}
 
 export const reading: Groups = {
   '11 and 12: what others see and add': {
@@ -114,6 +194,17 @@ export const reading: Groups = {
       same(await ids({ endedBefore: 1_700_000_000_501 }), ['l0', 'l1'])
       same(await ids({ endedBefore: 1_700_000_000_500 }), [])
       same(await ids({ limit: 0 }), [])
+    },
+
+    'any filter finds what the whole list shows, whatever it is combined with': async ({ desk, store }) => {
+      await oneOfEachKind(desk)
+      const all = await store.list({ order: 'oldest', limit: 1_000 })
+      const middle = all[all.length >> 1]?.n ?? 0
+      for (const filter of combinations(middle)) {
+        const found = await store.list(filter)
+        const numbers = (rows: readonly SagaRow[]) => JSON.stringify([filter, rows.map(({ n }) => n)])
+        same(numbers(found), numbers(expectedOf(all, filter)))
+      }
     },
 
     'finds by number, rows without journals, and nothing for what is not there': async ({ desk, store }) => {
