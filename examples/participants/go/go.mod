@@ -2,4 +2,4 @@ module backstep.example/flights
 
 go 1.19
 
-require modernc.org/sqlite v1.20.4
+require github.com/mattn/go-sqlite3 v1.14.22

@@ -1,6 +1,6 @@
 // A participant in Go: flights in SQLite, behind the barrier.
 //
-//	go mod tidy && go run . flights.db 7802
+//	go run . flights.db 7802
 //
 // POST /flights {"to": "LIS"} books, DELETE /flights releases, GET /flights tells what is booked.
 package main
@@ -15,9 +15,8 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 
-	_ "modernc.org/sqlite"
+	"github.com/mattn/go-sqlite3"
 )
 
 type booking struct {
@@ -117,7 +116,8 @@ func send(w http.ResponseWriter, answer *string, err error) {
 	var refusal *Refusal
 	if !errors.As(err, &refusal) {
 		refusal = &Refusal{500, "IN_DOUBT", err.Error()}
-		if strings.Contains(err.Error(), "SQLITE_BUSY") {
+		var locked sqlite3.Error
+		if errors.As(err, &locked) && locked.Code == sqlite3.ErrBusy {
 			refusal = &Refusal{503, "BUSY", err.Error()}
 			w.Header().Set("Retry-After", "1")
 		}
@@ -131,8 +131,8 @@ func send(w http.ResponseWriter, answer *string, err error) {
 
 func main() {
 	// immediate: the write lock is taken by BEGIN, so that nobody fails in the middle. FULL: what was answered survives a power cut.
-	address := "file:" + os.Args[1] + "?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
-	db, err := sql.Open("sqlite", address)
+	address := "file:" + os.Args[1] + "?_txlock=immediate&_busy_timeout=5000&_journal_mode=WAL&_synchronous=FULL"
+	db, err := sql.Open("sqlite3", address)
 	if err != nil {
 		log.Fatal(err)
 	}
