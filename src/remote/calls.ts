@@ -5,7 +5,6 @@
  * - What fails before anything was sent is told from what fails after: the table of outcomes rests on it.
  * - Errors carry the method, the address without its query, and the beginning of what the participant said; never a header.
  */
-import type { Json } from '../core/entry.js'
 import { InDoubt, Rejected } from '../core/errors.js'
 import type { CallContext } from '../definition/context.js'
 import { pending, type Verdict } from '../definition/index.js'
@@ -15,7 +14,6 @@ import {
   commitOutcome,
   type Heard,
   type Outcomes,
-  type ReplyBody,
   type RollbackWord,
   readRetryAfter,
   rollbackOutcome,
@@ -23,7 +21,8 @@ import {
   wantsBody,
 } from './outcome.js'
 import { Forbidden, judgedAddresses } from './policy.js'
-import { type Body, type Reply, send } from './request.js'
+import { bodyOf, noteOf } from './reply.js'
+import { NotConnected, type Reply, send } from './request.js'
 import { callOf, type Setting } from './setting.js'
 import { Unrenderable } from './template.js'
 import { type Direction, wireHeaders } from './wire.js'
@@ -87,8 +86,13 @@ async function call(
     const { url, headers, body } = render(request, direction, context, setting)
     where = `${request.method} ${url.origin}${url.pathname}`
     const { signal } = context
-    const addresses = await unlessAborted(judgedAddresses(url, setting.allow, setting.resolve), signal)
-    const message = { url, method: request.method, headers, body, signal, connectTimeout, wants }
+    const connectBy = performance.now() + connectTimeout
+    const addresses = await lookedUp(
+      judgedAddresses(url, setting.allow, setting.resolve),
+      signal,
+      connectTimeout,
+    )
+    const message = { url, method: request.method, headers, body, signal, connectBy, wants }
     return answerOf(await send(message, addresses), where)
   } catch (cause) {
     return notSent(cause, where)
@@ -119,12 +123,16 @@ function render(request: Compiled, direction: Direction, context: Context, setti
 }
 
 /** A look-up of a name cannot be stopped; it is no longer waited for. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+function lookedUp<T>(work: Promise<T>, signal: AbortSignal, patience: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const giveUp = () => reject(signal.reason)
-    if (signal.aborted) return giveUp()
-    signal.addEventListener('abort', giveUp, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp))
+    const stop = () => reject(signal.reason)
+    if (signal.aborted) return stop()
+    const timer = setTimeout(() => reject(new NotConnected('its name was not found in time')), patience)
+    signal.addEventListener('abort', stop, { once: true })
+    work.then(resolve, reject).finally(() => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', stop)
+    })
   })
 }
 
@@ -152,35 +160,4 @@ function answerOf(reply: Reply, where: string): Answer {
   }
   const note = body.is === 'note' ? noteOf(body.text) : ''
   return { heard, says: `${where} answered ${status}${note === '' ? '' : `, ${note}`}` }
-}
-
-function bodyOf(body: Body): ReplyBody {
-  if (body.is === 'note') return { is: 'unread' }
-  if (body.is !== 'whole') return body
-  if (body.text.trim() === '') return { is: 'none' }
-  const value = parsed(body.text)
-  return value === undefined ? { is: 'not_json' } : { is: 'json', value }
-}
-
-function parsed(text: string): Json | undefined {
-  try {
-    return JSON.parse(text) as Json
-  } catch {
-    return undefined
-  }
-}
-
-/** What a person would look for in the body of a refusal. */
-function noteOf(text: string): string {
-  const value = parsed(text)
-  const said =
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? ['detail', 'message', 'error', 'title']
-          .map((key) => (value as Record<string, Json>)[key])
-          .find((one) => typeof one === 'string')
-      : undefined
-  return String(said ?? text)
-    .replace(/\s+/g, ' ')
-    .trim()
-    .slice(0, 300)
 }

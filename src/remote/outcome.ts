@@ -18,6 +18,8 @@ export type ReplyBody =
   /** The connection ended before the body did. */
   | { readonly is: 'cut' }
   | { readonly is: 'not_json' }
+  /** It has whole numbers that a number cannot hold exactly. */
+  | { readonly is: 'inexact' }
   | { readonly is: 'too_large' }
   /** Nobody asked for it. */
   | { readonly is: 'unread' }
@@ -123,6 +125,7 @@ export function commitOutcome(heard: Heard, outcomes: Outcomes<CommitWord> = {})
 const unreadable = {
   cut: 'the body was cut',
   not_json: 'the body is no JSON',
+  inexact: 'the body has a whole number that is too large to be exact',
   too_large: 'the body is larger than 1 MB',
   unread: 'the body was not read',
 } as const
@@ -160,7 +163,9 @@ export function verifyOutcome(heard: Heard): VerifyOutcome {
  */
 export function readRetryAfter(value: string | undefined, date: string | undefined): number | undefined {
   if (value === undefined) return undefined
-  if (/^\s*\d{1,15}\s*$/.test(value)) return Number(value) * 1_000
+  if (/^\s*\d+\s*$/.test(value)) return Number(value) * 1_000
+  // Date.parse takes `-5` for a day in May.
+  if (!/^\s*[A-Za-z]{3,9}, .*GMT\s*$/.test(value)) return undefined
   const wait = Date.parse(value) - Date.parse(date ?? '')
   return Number.isNaN(wait) ? undefined : Math.max(0, wait)
 }

@@ -20,14 +20,15 @@ export interface Message {
   readonly headers: Readonly<Record<string, string>>
   readonly body: string | undefined
   readonly signal: AbortSignal
-  /** ms until a connection stands. */
-  readonly connectTimeout: number
+  /** When a connection must stand, whichever address it is to; by the monotonic clock. */
+  readonly connectBy: number
   /** Whether the body of an answer with this status is of use: else only its beginning is read, for the error. */
   readonly wants: (status: number) => boolean
 }
 
 export type Body =
-  | { readonly is: 'whole'; readonly text: string }
+  /** `isFramed`: its end was said, by its length or the last chunk; else it ended with the connection. */
+  | { readonly is: 'whole'; readonly bytes: Buffer; readonly isFramed: boolean }
   | { readonly is: 'cut' | 'too_large' }
   /** Not asked for: as much of it as was there. */
   | { readonly is: 'note'; readonly text: string }
@@ -45,7 +46,7 @@ export type Reply =
 const maxHeaders = 16_384
 /** Of a body that is only good for an error's message. */
 const maxNote = 2_000
-/** ms that such a body may keep us waiting for its next bytes. */
+/** ms that such a body may keep us waiting. */
 const notePatience = 250
 
 /**
@@ -60,11 +61,13 @@ export class NotConnected extends Error {
   readonly code = 'CONNECT_TIMEOUT'
 }
 
-/** Tries one address after the other, as long as none has been reached. Never rejects. */
+/** Tries one address after the other, as long as none has been reached; each has its share of the time. Never rejects. */
 export async function send(message: Message, addresses: readonly Address[]): Promise<Reply> {
   let reply: Reply = { is: 'unreached', error: new NotConnected(`${message.url.hostname} has no address`) }
-  for (const address of addresses.slice(0, 4)) {
-    reply = await new Exchange(message, address).reply
+  const tried = addresses.slice(0, 4)
+  for (const [index, address] of tried.entries()) {
+    const share = (message.connectBy - performance.now()) / (tried.length - index)
+    reply = await new Exchange(message, address, share).reply
     if (reply.is !== 'unreached' || message.signal.aborted) break
   }
   return reply
@@ -74,16 +77,24 @@ class Exchange {
   readonly reply: Promise<Reply>
   readonly #message: Message
   readonly #request: ClientRequest
+  readonly #giveUp: NodeJS.Timeout
   #sent = false
   #hasStatus = false
   #settle: (reply: Reply) => void = () => {}
 
-  constructor(message: Message, address: Address) {
+  /** `patience`: ms until a connection stands, the wait for a place in the pool included. */
+  constructor(message: Message, address: Address, patience: number) {
     this.#message = message
     this.reply = new Promise((resolve) => {
       this.#settle = resolve
     })
     this.#request = open(message, address)
+    this.#giveUp = setTimeout(() => {
+      const error = new NotConnected(`no connection to ${message.url.host} in time`)
+      // One that waits for a place in the pool would not say that it was destroyed.
+      this.#request.destroy(error)
+      this.#ended(error)
+    }, patience)
     this.#request
       .once('socket', (socket) => this.#whenConnected(socket))
       .once('response', (response) => this.#answered(response))
@@ -98,28 +109,21 @@ class Exchange {
     const isTls = this.#message.url.protocol === 'https:'
     // `secureConnecting`: Node's own flag, true until the certificate has been judged.
     const isOpen = isTls ? (socket as SecuringSocket).secureConnecting === false : !socket.connecting
-    if (isOpen) {
-      // The pool's bound on idle connections is none on a participant that takes its time.
-      socket.setTimeout(0)
-      return this.#send()
-    }
-    const { connectTimeout, url } = this.#message
-    const giveUp = () =>
-      this.#request.destroy(new NotConnected(`no connection to ${url.host} within ${connectTimeout} ms`))
-    socket.setTimeout(connectTimeout).once('timeout', giveUp)
-    socket.once(isTls ? 'secureConnect' : 'connect', () => {
-      socket.removeListener('timeout', giveUp).setTimeout(0)
-      this.#send()
-    })
+    if (isOpen) return this.#send(socket)
+    socket.once(isTls ? 'secureConnect' : 'connect', () => this.#send(socket))
   }
 
-  #send(): void {
+  #send(socket: Socket): void {
     this.#sent = true
+    clearTimeout(this.#giveUp)
+    // The pool's bound on idle connections is none on a participant that takes its time.
+    socket.setTimeout(0)
     this.#request.end(this.#message.body)
   }
 
   /** Once there is a status, what became of the connection is a matter of the body. */
   #ended(error: Error): void {
+    clearTimeout(this.#giveUp)
     if (!this.#hasStatus) this.#settle({ is: this.#sent ? 'lost' : 'unreached', error })
   }
 
@@ -163,16 +167,17 @@ function open({ url, method, headers, body, signal }: Message, { address, family
 /** Calls `done` once; the caller destroys what is left. */
 function readBody(response: IncomingMessage, isWanted: boolean, done: (body: Body) => void): void {
   const limit = isWanted ? maxJsonBytes : maxNote
-  const { socket } = response
   const chunks: Buffer[] = []
   let size = 0
-  const text = () => Buffer.concat(chunks).toString()
+  let isOver = false
   const finish = (body: Body): void => {
-    socket.removeListener('timeout', runOut)
+    if (isOver) return
+    isOver = true
+    clearTimeout(timer)
     response.removeAllListeners('data').resume()
-    done(isWanted ? body : { is: 'note', text: text().slice(0, maxNote) })
+    done(isWanted ? body : { is: 'note', text: Buffer.concat(chunks).toString().slice(0, maxNote) })
   }
-  const runOut = () => finish({ is: 'cut' })
+  const timer = isWanted ? undefined : setTimeout(() => finish({ is: 'cut' }), notePatience)
   // Errors come with a close, and after it nothing that we wait for.
   response.on('error', () => {})
   response.on('data', (chunk: Buffer) => {
@@ -180,7 +185,13 @@ function readBody(response: IncomingMessage, isWanted: boolean, done: (body: Bod
     size += chunk.length
     if (size > limit) finish({ is: 'too_large' })
   })
-  response.once('end', () => finish(response.complete ? { is: 'whole', text: text() } : { is: 'cut' }))
+  response.once('end', () => {
+    if (!response.complete) return finish({ is: 'cut' })
+    finish({ is: 'whole', bytes: Buffer.concat(chunks), isFramed: isFramed(response) })
+  })
   response.once('close', () => finish({ is: 'cut' }))
-  if (!isWanted) socket.setTimeout(notePatience).once('timeout', runOut)
+}
+
+function isFramed({ statusCode, headers }: IncomingMessage): boolean {
+  return statusCode === 204 || 'content-length' in headers || 'transfer-encoding' in headers
 }

@@ -59,6 +59,22 @@ const table: readonly (readonly [name: string, talk: Talk, commit: string, rollb
     'done',
   ],
   ['200 with half a body up to the close', sayAndClose(`${head('200 OK')}{"id":`), 'in_doubt', 'done'],
+  ['200 up to the close, without a body', sayAndClose(head('200 OK')), 'in_doubt', 'done'],
+  ['200 up to the close, with a number', sayAndClose(`${head('200 OK')}12`), 'in_doubt', 'done'],
+  ['200 with an id of 64 bits', say(json('200 OK', '{"id":12345678901234567890}')), 'in_doubt', 'done'],
+  [
+    '200 with large numbers that are exact',
+    say(json('200 OK', '{"id":"12345678901234567890","n":[9007199254740991,0.1234567890123456]}')),
+    'done {"id":"12345678901234567890","n":[9007199254740991,0.1234567890123456]}',
+    'done',
+  ],
+  ['200 with a byte order mark', say(json('200 OK', '\ufeff{"id":7}')), 'done {"id":7}', 'done'],
+  [
+    '200 that is no UTF-8',
+    (socket) => void socket.write(Buffer.from(`${head('200 OK', 'Content-Length: 5')}"Fé7"`, 'latin1')),
+    'in_doubt',
+    'done',
+  ],
   ['200 with wrong JSON', say(json('200 OK', '{id: 7}')), 'in_doubt', 'done'],
   ['200 with a page', say(json('200 OK', '<html>welcome</html>')), 'in_doubt', 'done'],
   ['200 with 1 GB', flood, 'in_doubt', 'done'],
@@ -81,6 +97,18 @@ const table: readonly (readonly [name: string, talk: Talk, commit: string, rollb
     say(json('202 Accepted', '', date, 'Retry-After: Sun, 22 Nov 2026 12:00:09 GMT')),
     'pending 9000',
     'pending 9000',
+  ],
+  [
+    '202, again in an age',
+    say(json('202 Accepted', '', `Retry-After: ${'9'.repeat(30)}`)),
+    'pending 3600000',
+    'pending 3600000',
+  ],
+  [
+    '202, again yesterday',
+    say(json('202 Accepted', '', date, 'Retry-After: -5')),
+    'pending 1000',
+    'pending 1000',
   ],
   ['202, again whenever', say(json('202 Accepted', '', 'Retry-After: soon')), 'pending 1000', 'pending 1000'],
   ['425', say(json('425 Too Early', '', 'Retry-After: 2')), 'pending 2000', 'pending 2000'],
@@ -123,6 +151,7 @@ const table: readonly (readonly [name: string, talk: Talk, commit: string, rollb
     'rejected 5000',
     'failed 5000',
   ],
+  ['503, again yesterday', say(json('503 Unavailable', '', date, 'Retry-After: -5')), 'in_doubt', 'failed'],
   ['503 without', say(json('503 Unavailable', '')), 'in_doubt', 'failed'],
   ['500', say(json('500 Oops', '')), 'in_doubt', 'failed'],
   ['500 with Retry-After', say(json('500 Oops', '', 'Retry-After: 5')), 'in_doubt', 'failed 5000'],
@@ -155,6 +184,7 @@ describe('scenario 48: what a participant answers is judged by the table', () =>
   test.each([
     ['hangs before its answer', () => {}],
     ['hangs after the headers', say(head('200 OK', 'Content-Length: 10'))],
+    ['hangs after headers that name no length', say(head('200 OK'))],
     [
       'drips',
       (socket) => {
@@ -179,6 +209,17 @@ describe('scenario 48: what a participant answers is judged by the table', () =>
       await isClosed
     },
   )
+
+  test('a refusal whose body drips is one in time', async () => {
+    const url = await rawServer((socket) => {
+      socket.write(head('409 Conflict', 'Content-Length: 1000'))
+      const timer = setInterval(() => socket.write(' '), 100)
+      socket.on('close', () => clearInterval(timer))
+    })
+    const signal = within(2_000)
+    expect(await outcomeOf(made({ commit: { url } }).commit(contextOf({ signal })))).toBe('rejected')
+    expect(signal.aborted).toBe(false)
+  })
 
   test('in a saga: a commit whose answer is cut is rolled back, one that is refused is not', async () => {
     const seen: string[] = []

@@ -19,6 +19,7 @@ import {
   listening,
   made,
   outcomeOf,
+  rawServer,
   recorder,
   rollbackContext,
   within,
@@ -236,6 +237,46 @@ describe('what was never reached was never sent', () => {
     const silent = `https://127.0.0.1:${await listening(createTcp())}`
     const step = made({ commit: { url: silent }, timeout: 100 }, { allow: [silent] })
     expect(await outcomeOf(step.commit(contextOf({ signal: within(5_000) })))).toBe('rejected 0')
+  })
+
+  test('however many addresses it has, and however they drip, all of it is within half of the timeout', async () => {
+    const drip = await listening(
+      createTcp((socket) => {
+        const timer = setInterval(() => socket.write('\x16'), 20)
+        socket.on('close', () => clearInterval(timer))
+      }),
+    )
+    const url = `https://many.example:${drip}`
+    const resolve = async () =>
+      ['127.0.0.1', '127.0.0.1', '127.0.0.1'].map((address) => ({ address, family: 4 }))
+    const step = made({ commit: { url }, timeout: 600 }, { allow: [url], resolve })
+    const signal = within(600)
+    expect(await outcomeOf(step.commit(contextOf({ signal })))).toBe('rejected 0')
+    expect(signal.aborted).toBe(false)
+  })
+
+  test('a name whose look-up does not end', async () => {
+    const url = 'https://slow.example'
+    const step = made(
+      { commit: { url }, timeout: 200 },
+      { allow: [url], resolve: () => new Promise(() => {}) },
+    )
+    const signal = within(200)
+    expect(await outcomeOf(step.commit(contextOf({ signal })))).toBe('rejected 0')
+    expect(signal.aborted).toBe(false)
+  })
+
+  test('a place in the pool that does not come free: that call was never sent', async () => {
+    const heard: unknown[] = []
+    const url = await rawServer((socket) => void heard.push(socket))
+    const step = made({ commit: { url }, timeout: 400 })
+    const calls = Array.from({ length: 130 }, () =>
+      outcomeOf(step.commit(contextOf({ signal: within(1_500) }))),
+    )
+    const outcomes = await Promise.all(calls)
+    expect(outcomes.filter((outcome) => outcome === 'rejected 0')).toHaveLength(2)
+    expect(outcomes.filter((outcome) => outcome === 'in_doubt')).toHaveLength(128)
+    expect(heard).toHaveLength(128)
   })
 
   test('a server that speaks no TLS', async () => {
