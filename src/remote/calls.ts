@@ -20,6 +20,7 @@ import {
   verifyOutcome,
   wantsBody,
 } from './outcome.js'
+import { after, Patience } from './patience.js'
 import { Forbidden, judgedAddresses } from './policy.js'
 import { bodyOf, noteOf } from './reply.js'
 import { NotConnected, type Reply, send } from './request.js'
@@ -86,13 +87,9 @@ async function call(
     const { url, headers, body } = render(request, direction, context, setting)
     where = `${request.method} ${url.origin}${url.pathname}`
     const { signal } = context
-    const connectBy = performance.now() + connectTimeout
-    const addresses = await lookedUp(
-      judgedAddresses(url, setting.allow, setting.resolve),
-      signal,
-      connectTimeout,
-    )
-    const message = { url, method: request.method, headers, body, signal, connectBy, wants }
+    const patience = new Patience(connectTimeout)
+    const addresses = await lookedUp(judgedAddresses(url, setting.allow, setting.resolve), signal, patience)
+    const message = { url, method: request.method, headers, body, signal, patience, wants }
     return answerOf(await send(message, addresses), where)
   } catch (cause) {
     return notSent(cause, where)
@@ -123,14 +120,14 @@ function render(request: Compiled, direction: Direction, context: Context, setti
 }
 
 /** A look-up of a name cannot be stopped; it is no longer waited for. */
-function lookedUp<T>(work: Promise<T>, signal: AbortSignal, patience: number): Promise<T> {
+function lookedUp<T>(work: Promise<T>, signal: AbortSignal, patience: Patience): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = () => reject(signal.reason)
     if (signal.aborted) return stop()
-    const timer = setTimeout(() => reject(new NotConnected('its name was not found in time')), patience)
+    const stopWaiting = after(patience.left, () => reject(new NotConnected('its name was not found in time')))
     signal.addEventListener('abort', stop, { once: true })
     work.then(resolve, reject).finally(() => {
-      clearTimeout(timer)
+      stopWaiting()
       signal.removeEventListener('abort', stop)
     })
   })

@@ -12,6 +12,7 @@ import { request as requestHttps, Agent as TlsAgent } from 'node:https'
 import { isIP, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { maxJsonBytes } from '../core/json.js'
+import { after, type Patience } from './patience.js'
 import type { Address } from './policy.js'
 
 export interface Message {
@@ -20,8 +21,8 @@ export interface Message {
   readonly headers: Readonly<Record<string, string>>
   readonly body: string | undefined
   readonly signal: AbortSignal
-  /** When a connection must stand, whichever address it is to; by the monotonic clock. */
-  readonly connectBy: number
+  /** Until a connection stands, whichever address it is to. */
+  readonly patience: Patience
   /** Whether the body of an answer with this status is of use: else only its beginning is read, for the error. */
   readonly wants: (status: number) => boolean
 }
@@ -66,7 +67,7 @@ export async function send(message: Message, addresses: readonly Address[]): Pro
   let reply: Reply = { is: 'unreached', error: new NotConnected(`${message.url.hostname} has no address`) }
   const tried = addresses.slice(0, 4)
   for (const [index, address] of tried.entries()) {
-    const share = (message.connectBy - performance.now()) / (tried.length - index)
+    const share = message.patience.left / (tried.length - index)
     reply = await new Exchange(message, address, share).reply
     if (reply.is !== 'unreached' || message.signal.aborted) break
   }
@@ -77,7 +78,7 @@ class Exchange {
   readonly reply: Promise<Reply>
   readonly #message: Message
   readonly #request: ClientRequest
-  readonly #giveUp: NodeJS.Timeout
+  readonly #stopWaiting: () => void
   #sent = false
   #hasStatus = false
   #settle: (reply: Reply) => void = () => {}
@@ -89,12 +90,12 @@ class Exchange {
       this.#settle = resolve
     })
     this.#request = open(message, address)
-    this.#giveUp = setTimeout(() => {
+    this.#stopWaiting = after(patience, () => {
       const error = new NotConnected(`no connection to ${message.url.host} in time`)
       // One that waits for a place in the pool would not say that it was destroyed.
       this.#request.destroy(error)
       this.#ended(error)
-    }, patience)
+    })
     this.#request
       .once('socket', (socket) => this.#whenConnected(socket))
       .once('response', (response) => this.#answered(response))
@@ -115,7 +116,7 @@ class Exchange {
 
   #send(socket: Socket): void {
     this.#sent = true
-    clearTimeout(this.#giveUp)
+    this.#stopWaiting()
     // The pool's bound on idle connections is none on a participant that takes its time.
     socket.setTimeout(0)
     this.#request.end(this.#message.body)
@@ -123,7 +124,7 @@ class Exchange {
 
   /** Once there is a status, what became of the connection is a matter of the body. */
   #ended(error: Error): void {
-    clearTimeout(this.#giveUp)
+    this.#stopWaiting()
     if (!this.#hasStatus) this.#settle({ is: this.#sent ? 'lost' : 'unreached', error })
   }
 
@@ -173,11 +174,11 @@ function readBody(response: IncomingMessage, isWanted: boolean, done: (body: Bod
   const finish = (body: Body): void => {
     if (isOver) return
     isOver = true
-    clearTimeout(timer)
+    stopWaiting()
     response.removeAllListeners('data').resume()
     done(isWanted ? body : { is: 'note', text: Buffer.concat(chunks).toString().slice(0, maxNote) })
   }
-  const timer = isWanted ? undefined : setTimeout(() => finish({ is: 'cut' }), notePatience)
+  const stopWaiting = isWanted ? () => {} : after(notePatience, () => finish({ is: 'cut' }))
   // Errors come with a close, and after it nothing that we wait for.
   response.on('error', () => {})
   response.on('data', (chunk: Buffer) => {

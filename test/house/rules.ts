@@ -40,6 +40,7 @@ export const clocks: Readonly<Record<string, string>> = {
   'runtime/clock.ts': 'it is the clock',
   'simulation/clock.ts': 'the clock of the simulation, which sees only the public API',
   'testing/clock.ts': 'it is a clock, and bounds what happens outside of it',
+  'remote/patience.ts': 'bounds how long a participant may keep us waiting',
   'stores/memory/index.ts': "the store's own clock, unless a test brings one (contract, 10)",
   'stores/sqlite/backends.ts': "the store's own clock, unless a test brings one (contract, 10)",
   'stores/sqlite/thread.ts': 'a function cannot cross into a thread',

@@ -269,9 +269,9 @@ describe('what was never reached was never sent', () => {
   test('a place in the pool that does not come free: that call was never sent', async () => {
     const heard: unknown[] = []
     const url = await rawServer((socket) => void heard.push(socket))
-    const step = made({ commit: { url }, timeout: 400 })
+    const step = made({ commit: { url }, timeout: 4_000 })
     const calls = Array.from({ length: 130 }, () =>
-      outcomeOf(step.commit(contextOf({ signal: within(1_500) }))),
+      outcomeOf(step.commit(contextOf({ signal: within(3_000) }))),
     )
     const outcomes = await Promise.all(calls)
     expect(outcomes.filter((outcome) => outcome === 'rejected 0')).toHaveLength(2)

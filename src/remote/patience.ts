@@ -1,0 +1,23 @@
+/**
+ * How long a participant may keep us waiting, before there is a connection and once there is an answer.
+ *
+ * Invariant: one bound holds for all that it takes to reach a participant, however many steps that has.
+ */
+export class Patience {
+  readonly #end: number
+
+  constructor(ms: number) {
+    this.#end = performance.now() + ms
+  }
+
+  /** ms; below 0 once it is over. */
+  get left(): number {
+    return this.#end - performance.now()
+  }
+}
+
+/** Calls `run` once, `ms` from now; returns what calls that off. */
+export function after(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, ms)
+  return () => clearTimeout(timer)
+}
