@@ -14,6 +14,7 @@ import { json, problemFor, text } from './answer.js'
 import { type Around, handle, partOf, type Route } from './call.js'
 import { Following, hasAll } from './follow.js'
 import { Inline } from './inline.js'
+import { withoutPayloads } from './log.js'
 import {
   getHealth,
   getJournal,
@@ -57,7 +58,9 @@ export const sagaApp = (orchestrator: Orchestrator, options: AppOptions = {}): H
 }
 
 export function makeApp(orchestrator: Orchestrator, options: AppOptions): App {
-  const { basePath = '', page = true, log } = options
+  const { basePath = '', page = true, redact = [] } = options
+  // An error may quote what is not to be shown.
+  const log = options.log && redact.length > 0 ? withoutPayloads(options.log) : options.log
   const hono = new Hono()
   const metrics = options.metrics ?? sagaMetrics(orchestrator)
   const streams = new Streams(options.maxStreams ?? defaultMaxStreams)

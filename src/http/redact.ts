@@ -2,8 +2,10 @@
  * What is not shown: payloads to those who may only look, and the paths that the options name to anybody.
  *
  * Invariants
- * - What a path names is also struck out wherever else it turns up: an error that quotes a card number shows no card number.
- * - A saga's id, and the names of its steps and definition, stay as they are: they are addresses.
+ * - What a path names is also struck out wherever else it turns up, as a name of a member, too, and as JSON or an address would
+ *   write it: an error that quotes a card number shows no card number.
+ * - A saga that brought its steps along keeps what it was given below `input.input`: paths mean that place as well.
+ * - A saga's id, and the names of its steps and definition, stay as they are: they are addresses. So do the words of Backstep.
  */
 import type { JournalEntry, Json, SagaView } from '../index.js'
 
@@ -29,7 +31,7 @@ export class Redaction {
 
   constructor(paths: readonly string[]) {
     const split = paths.map((path) => path.split('.'))
-    this.#input = split.filter(([root]) => root === 'input').map((path) => path.slice(1))
+    this.#input = split.filter(([root]) => root === 'input').flatMap((path) => [path.slice(1), path])
     this.#outputs = split.filter(([root]) => root === 'outputs').map((path) => path.slice(1))
   }
 
@@ -49,13 +51,13 @@ export class Redaction {
     const shown = (value: Json | undefined, clean: (value: Json) => unknown): unknown =>
       value === undefined ? undefined : payloads ? strike(clean(value), secrets) : hidden
     return {
-      ...(strike(rest, secrets, addresses) as typeof rest),
+      ...(strikeRecord(rest, secrets) as typeof rest),
       input: shown(input, (value) => this.#input.reduce<unknown>(without, value)) as Json | undefined,
       outputs: Object.fromEntries(
         Object.entries(outputs).map(([step, value]) => [step, shown(value, (v) => this.#clean(step, v))]),
       ) as SagaView['outputs'],
       steps: steps.map(({ output, ...step }) => ({
-        ...(strike(step, secrets, addresses) as typeof step),
+        ...(strikeRecord(step, secrets) as typeof step),
         ...(output === undefined ? {} : { output: shown(output, (v) => this.#clean(step.name, v)) as Json }),
       })),
     }
@@ -78,7 +80,7 @@ export class Redaction {
     const step = 'step' in rest ? (rest.step ?? '') : ''
     const clean = (ready: unknown): unknown => (payloads ? strike(ready, secrets) : hidden)
     return {
-      ...(strike(rest, secrets, addresses) as typeof rest),
+      ...(strikeRecord(rest, secrets) as typeof rest),
       ...(input === undefined ? {} : { input: clean(this.#input.reduce<unknown>(without, input)) }),
       ...(output === undefined ? {} : { output: clean(this.#clean(step, output)) }),
     } as JournalEntry
@@ -126,25 +128,52 @@ function collect(values: readonly unknown[], into: Set<string>): void {
   for (const value of values) {
     if (isPlain(value)) collect(Object.values(value), into)
     else if (typeof value === 'string' || typeof value === 'number') {
-      if (String(value).length >= shortest) into.add(String(value))
+      for (const form of formsOf(String(value))) into.add(form)
     }
   }
+}
+
+/** As it is, as JSON escapes it, and as an address does: errors quote bodies and urls. */
+const formsOf = (value: string): readonly string[] =>
+  value.length < shortest ? [] : [value, JSON.stringify(value).slice(1, -1), encodeURIComponent(value)]
+
+/** A copy of what a user gave in which no text holds a secret. */
+function strike(value: unknown, secrets: ReadonlySet<string>): unknown {
+  if (secrets.size === 0) return value
+  if (typeof value === 'string') return struck(value, secrets)
+  if (typeof value === 'number' && secrets.has(String(value))) return redacted
+  if (!isPlain(value)) return value
+  if (Array.isArray(value)) return value.map((item) => strike(item, secrets))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [struck(key, secrets), strike(item, secrets)]),
+  )
 }
 
 const addresses = new Set(['id', 'cursor', 'name', 'version', 'step', 'type', 'status', 'owner', 'shape'])
 const noNames: ReadonlySet<string> = new Set()
 
-/** A copy in which no text holds a secret; members named in `kept` stay as they are. */
-function strike(value: unknown, secrets: ReadonlySet<string>, kept = noNames): unknown {
+/** What Backstep itself says in texts: a saga of which `open` is a secret must not lose the state of its steps. */
+const words = new Set(
+  (
+    'idle skipped open waiting holding done failed committed rejected in_doubt thrown timeout aborted crash unstorable ' +
+    'condition cancelled deadline crash_loop commit rollback rolled_back never unknown'
+  ).split(' '),
+)
+
+/** The same of a record of ours: its members, numbers and words stay, and the texts that are addresses. */
+function strikeRecord(
+  value: unknown,
+  secrets: ReadonlySet<string>,
+  kept: ReadonlySet<string> = addresses,
+): unknown {
   if (secrets.size === 0) return value
-  if (typeof value === 'string') return struck(value, secrets)
-  if (typeof value === 'number' && secrets.has(String(value))) return redacted
+  if (typeof value === 'string') return words.has(value) ? value : struck(value, secrets)
   if (!isPlain(value)) return value
-  if (Array.isArray(value)) return value.map((item) => strike(item, secrets, kept))
+  if (Array.isArray(value)) return value.map((item) => strikeRecord(item, secrets, kept))
   return Object.fromEntries(
     Object.entries(value).map(([key, item]) => [
       key,
-      kept.has(key) && typeof item === 'string' ? item : strike(item, secrets, noNames),
+      kept.has(key) && typeof item === 'string' ? item : strikeRecord(item, secrets, noNames),
     ]),
   )
 }
