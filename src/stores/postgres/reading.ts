@@ -2,7 +2,7 @@
  * What the PostgreSQL store shows. Nothing here writes.
  *
  * Invariants
- * - Each answer is one statement, so it is of one moment.
+ * - Each answer is one statement, so it is of one moment; but a list by name asks first which definitions have it.
  * - Sagas are found by an index also among many millions that have ended.
  */
 import type {
@@ -14,10 +14,11 @@ import type {
   StoredSaga,
   Tombstone,
 } from '../../store/store.js'
-import { noCounts, stages, statuses } from '../../store/stored.js'
+import { noCounts, stages } from '../../store/stored.js'
 import type { Definitions } from './definitions.js'
 import { asText } from './driver.js'
 import { inconsistencies } from './inspection.js'
+import { listing } from './listing.js'
 import { migrations, quoted } from './migrations.js'
 import type { Source } from './readers.js'
 import { rowOf, storedOf, tombstoneOf, type WireSaga, type WireTombstone } from './rows.js'
@@ -64,8 +65,10 @@ export class Reading {
     ])
   }
 
-  list(filter: ListFilter): Promise<SagaRow[]> {
-    const { sql, values } = queryOf(filter, this.#name)
+  async list(filter: ListFilter): Promise<SagaRow[]> {
+    const { name } = filter
+    const named = name === undefined ? undefined : await this.#numbersOf(name)
+    const { sql, values } = listing({ filter, ...(named && { named }) }, this.#name)
     return this.#rows(sql, values)
   }
 
@@ -99,6 +102,12 @@ export class Reading {
       version: version ?? '',
       shape: shape ?? '',
     }))
+  }
+
+  /** Of its definitions. */
+  async #numbersOf(name: string): Promise<number[]> {
+    const rows = await this.#query(`SELECT d FROM ${this.#name}.definitions WHERE name = $1`, [name])
+    return rows.map(([d]) => Number(d))
   }
 
   async health(thorough: boolean): Promise<Health> {
@@ -145,39 +154,6 @@ export class Reading {
 const offeredNow = (name: string, d: string): string => `EXISTS (
   SELECT FROM ${name}.offers o JOIN ${name}.workers k ON k.w = o.w
   WHERE o.d = ${d} AND NOT k.dead AND k.lease_until > extract(epoch FROM clock_timestamp()) * 1000)`
-
-function queryOf(filter: ListFilter, name: string): { sql: string; values: unknown[] } {
-  const isNewest = filter.order === 'newest'
-  const conditions: string[] = [...conditionsOf(filter, name)]
-  const values: unknown[] = []
-  const bound = [
-    [`s.n ${isNewest ? '<' : '>'} `, filter.after],
-    ['s.ended_at < ', filter.endedBefore],
-    [`s.d IN (SELECT f.d FROM ${name}.definitions f WHERE f.name = `, filter.name],
-  ] as const
-  for (const [condition, value] of bound) {
-    if (value === undefined) continue
-    values.push(value)
-    conditions.push(`${condition}$${values.length}${typeof value === 'string' ? ')' : ''}`)
-  }
-  values.push(filter.limit)
-  const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''
-  return { sql: `${where} ORDER BY s.n ${isNewest ? 'DESC' : 'ASC'} LIMIT $${values.length}`, values }
-}
-
-function* conditionsOf({ status, stuck, late, blocked }: ListFilter, name: string): Generator<string> {
-  if (status) yield `s.status = ANY ('{${status.map((word) => statuses.indexOf(word)).join()}}')`
-  if (status?.every((word) => word !== 'committed' && word !== 'rolled_back')) yield unfinished(name)
-  if (stuck !== undefined) yield stuck ? 's.stuck' : 'NOT s.stuck'
-  if (late !== undefined) yield late ? 's.late' : 'NOT s.late'
-  if (blocked === true) yield `${unfinished(name)} AND NOT ${offeredNow(name, 's.d')}`
-  if (blocked === false) yield `(s.stage = 2 OR ${offeredNow(name, 's.d')})`
-}
-
-/** By the small indexes: a status alone would be looked for among all that have ended. */
-const unfinished = (name: string): string => `s.n IN (SELECT n FROM ${name}.sagas WHERE stage = 1
-  UNION ALL SELECT n FROM ${name}.sagas WHERE stage = 0 AND keys IS NOT NULL
-  UNION ALL SELECT n FROM ${name}.sagas WHERE stage < 2 AND keys IS NULL AND stage = 0)`
 
 const healthText = (name: string): string => `
   WITH live AS (

@@ -2,26 +2,23 @@
  * Lists sagas by a filter, newest or oldest first.
  *
  * Invariants
- * - What asks only for sagas that have not ended is found by the indexes of those, however many have ended: a sum of walks, each
- *   in the order of the page and no longer than the page. The walks of one saga never overlap.
+ * - What asks only for sagas that have not ended is found by the indexes of those, however many have ended: walks (walks.ts), each
+ *   in the order of the page and no longer than the page.
  * - A page of what has ended is read by number: it is long only where (nearly) none of a million that are passed is wanted.
  *   An index of the ended by status would make it short, and cost every saga a page written at its end.
  */
 import type { Database as Driver } from 'better-sqlite3'
-import type { Status } from '../../core/state.js'
 import type { ListFilter } from '../../store/store.js'
 import { statuses } from '../../store/stored.js'
+import { type Walk, walksOf } from '../../store/walks.js'
 import { type SagaRecord, sagaColumns } from './statements.js'
 import type { Transaction } from './transaction.js'
 
-type Value = string | number
-
-/** One way through `sagas`: a condition that an index serves, with the values it needs. */
-interface Walk {
+/** How a walk goes: a condition that an index serves, once for each row of values. */
+interface Way {
   readonly index: string
   readonly where: string
-  /** One walk for each of these. */
-  readonly each: readonly (readonly Value[])[]
+  readonly each: readonly (readonly number[])[]
 }
 
 export class Listing {
@@ -34,17 +31,20 @@ export class Listing {
   }
 
   records(filter: ListFilter): SagaRecord[] {
-    const walks = this.#walksOf(filter)
+    const { name, blocked, order, limit } = filter
+    // Over no definition at all SQLite has no use for an index that is named, and refuses.
+    if (this.#definitions(name, blocked === true ? false : undefined).length === 0) return []
+    const walks = walksOf(filter)
     if (walks === undefined) return this.#select(sagaColumns, '', 'TRUE', filter)([])
-    const sign = filter.order === 'newest' ? -1 : 1
+    const sign = order === 'newest' ? -1 : 1
     return walks
-      .flatMap((walk) => this.#numbers(walk, filter))
+      .flatMap((walk) => this.#numbers(this.#way(walk, filter), filter))
       .sort((a, b) => sign * (a - b))
-      .slice(0, filter.limit)
+      .slice(0, limit)
       .flatMap((n) => this.#tx.sql.saga.get(n) ?? [])
   }
 
-  #numbers({ index, where, each }: Walk, filter: ListFilter): number[] {
+  #numbers({ index, where, each }: Way, filter: ListFilter): number[] {
     const select = this.#select('n', `INDEXED BY ${index}`, where, filter)
     return each.flatMap((values) => select(values).map(({ n }) => n))
   }
@@ -55,7 +55,7 @@ export class Listing {
     indexed: string,
     where: string,
     filter: ListFilter,
-  ): (values: readonly Value[]) => SagaRecord[] {
+  ): (values: readonly number[]) => SagaRecord[] {
     const { conditions, bounds } = this.#conditionsOf(filter)
     const direction = filter.order === 'newest' ? 'DESC' : 'ASC'
     const statement = this.#db.prepare<unknown[], SagaRecord>(
@@ -64,28 +64,18 @@ export class Listing {
     return (values) => statement.all(...values, ...bounds, filter.limit)
   }
 
-  /** Undefined: by number, all of them. */
-  #walksOf({ status, stuck, late, name, blocked }: ListFilter): readonly Walk[] | undefined {
-    // Over no definition at all SQLite has no use for an index that is named, and refuses.
-    if (this.#definitions(name, blocked === true ? false : undefined).length === 0) return []
-    if (stuck === true) return [{ index: 'stuck', where: 'stuck = 1', each: [[]] }]
-    if (late === true) return [{ index: 'late', where: 'late = 1', each: [[]] }]
-    const wanted = (status ?? statuses).filter((word) => unfinished.includes(word))
-    if (blocked !== true && (status === undefined || wanted.length < status.length)) return undefined
-    const offered = blocked === undefined ? undefined : !blocked
-    const definitions = this.#definitions(name, offered)
-    const walks: Walk[] = []
-    if (wanted.length > 0) walks.push({ index: 'holding', where: 'stage = 1 AND d = ?', each: definitions })
-    if (wanted.includes('queued')) {
-      const each = definitions.flatMap((d) => [
-        [...d, 0],
-        [...d, 1],
-      ])
-      walks.push({ index: 'waiting', where: 'stage = 0 AND d = ? AND exclusive = ?', each })
-      // A saga that runs or rolls back holds, or it landed late and waits again.
-    } else if (wanted.length > 0 && late === undefined)
-      walks.push({ index: 'late', where: 'late = 1 AND stage = 0', each: [[]] })
-    return walks
+  #way(walk: Walk, { name, blocked }: ListFilter): Way {
+    if (walk === 'stuck') return { index: 'stuck', where: 'stuck = 1', each: [[]] }
+    if (walk === 'late') return { index: 'late', where: 'late = 1', each: [[]] }
+    if (walk === 'late waiting') return { index: 'late', where: 'late = 1 AND stage = 0', each: [[]] }
+    const definitions = this.#definitions(name, blocked === undefined ? undefined : !blocked)
+    if (walk === 'holding')
+      return { index: 'holding', where: 'stage = 1 AND d = ?', each: definitions.map((d) => [d]) }
+    const each = definitions.flatMap((d) => [
+      [d, 0],
+      [d, 1],
+    ])
+    return { index: 'waiting', where: 'stage = 0 AND d = ? AND exclusive = ?', each }
   }
 
   #conditionsOf(filter: ListFilter): { conditions: string[]; bounds: number[] } {
@@ -113,13 +103,11 @@ export class Listing {
     yield blocked ? `stage < 2 AND d IN (${dead})` : `(stage = 2 OR d NOT IN (${dead}))`
   }
 
-  #definitions(name?: string, offered?: boolean): (readonly [number])[] {
+  #definitions(name?: string, offered?: boolean): number[] {
     const { registry } = this.#tx
     return [...registry.definitions.values()]
       .filter(({ ref }) => name === undefined || ref.name === name)
       .filter(({ d }) => offered === undefined || registry.isOfferedNow(d) === offered)
-      .map(({ d }) => [d])
+      .map(({ d }) => d)
   }
 }
-
-const unfinished: readonly Status[] = ['queued', 'running', 'rolling_back']
