@@ -10,7 +10,7 @@ import { canonical } from '../core/json.js'
 import type { Definition } from '../definition/index.js'
 import { none, saga } from '../definition/index.js'
 import { inputSchema } from './check.js'
-import { Flaw, type Path } from './flaw.js'
+import { Flaw, type Path, plain } from './flaw.js'
 import type { Setting } from './setting.js'
 import { type Options, remoteStep } from './step.js'
 import { lookUp, parseWay, type Root, type Scope, Template } from './template.js'
@@ -42,11 +42,12 @@ interface Chain extends Definition {
 }
 
 /** How the options of a step come about. */
-export type MakeStep = (step: StepFile, path: Path) => Options
+export type MakeStep = (step: StepFile, path: Path, earlier?: ReadonlySet<string>) => Options
 
 export const makeStep =
-  (setting: Setting): MakeStep =>
-  ({ name: _, when, rollback, ...rest }, path) => {
+  (given: Setting): MakeStep =>
+  ({ name: _, when, rollback, ...rest }, path, earlier) => {
+    const setting = { ...given, earlier }
     const undo = rollback?.none === undefined ? rollback : none(rollback.none)
     const options = remoteStep({ ...rest, rollback: undo }, setting, path, true)
     return {
@@ -66,17 +67,22 @@ export function buildSaga(given: SagaFile, make: MakeStep, keys: Options, path: 
   const defined = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
   const start = linted(path, () => saga(name, defined as never) as unknown as Chain)
   let pastPivot = false
+  const earlier = new Set<string>()
   return given.steps.reduce((chain, item, index) => {
     const at = [...path, 'steps', index]
     if (!pastPivot) refuseWithoutRollback(item, at)
     pastPivot ||= 'pivot' in item && item.pivot === true
-    return addItem(chain, item, make, at)
+    const next = addItem(chain, item, (step, place) => make(step, place, earlier), at)
+    for (const { name: one } of membersOf(item)) earlier.add(one)
+    return next
   }, start)
 }
 
+export const membersOf = (item: ItemFile): readonly StepFile[] =>
+  'parallel' in item ? item.parallel : [item]
+
 function refuseWithoutRollback(item: ItemFile, path: Path): void {
-  const members = 'parallel' in item ? item.parallel : [item]
-  const index = members.findIndex(({ rollback }) => rollback === undefined)
+  const index = membersOf(item).findIndex(({ rollback }) => rollback === undefined)
   if (index < 0) return
   const at = 'parallel' in item ? [...path, 'parallel', index] : path
   throw new Flaw(
@@ -91,19 +97,19 @@ function addItem(chain: Chain, item: ItemFile, make: MakeStep, path: Path): Chai
     const options = make(item, path)
     return linted(path, () => chain.step(item.name, options))
   }
-  const members: Record<string, Options> = {}
+  const members = new Map<string, Options>()
   item.parallel.forEach((member, index) => {
     const at = [...path, 'parallel', index]
-    if (Object.hasOwn(members, member.name)) {
+    if (members.has(member.name)) {
       throw new Flaw(
         [...at, 'name'],
         `there is a step '${member.name}' already`,
         'give each step a name of its own',
       )
     }
-    members[member.name] = make(member, at)
+    members.set(member.name, make(member, at))
   })
-  return linted(path, () => chain.parallel(members))
+  return linted(path, () => chain.parallel(Object.fromEntries(members)))
 }
 
 /** What the lint says, at this place. */
@@ -119,10 +125,11 @@ function linted<T>(path: Path, make: () => T): T {
 const conditionRoots: readonly Root[] = ['input', 'outputs']
 
 /** True if each of the values is equal to what the file says. */
-function compileWhen(given: Readonly<Record<string, Json>>, { inputOf }: Setting, path: Path) {
+function compileWhen(given: Readonly<Record<string, Json>>, { inputOf, earlier }: Setting, path: Path) {
+  const names = { roots: conditionRoots, steps: earlier }
   const conditions = Object.entries(given).map(([text, wanted]) => ({
-    way: parseWay(text, conditionRoots, [...path, text]),
-    wanted: canonical(wanted),
+    way: parseWay(text, names, [...path, text]),
+    wanted: canonical(plain(wanted, [...path, text])),
   }))
   return (context: { readonly input: Json | undefined; readonly outputs: Scope['outputs'] }): boolean => {
     const scope = { input: inputOf(context.input), outputs: context.outputs } as Scope
@@ -132,6 +139,6 @@ function compileWhen(given: Readonly<Record<string, Json>>, { inputOf }: Setting
 
 /** The keys of a saga, by templates that may name its input. */
 export function compileKeys(given: readonly string[], path: Path): (input: Json | undefined) => string[] {
-  const templates = given.map((text, index) => Template.parse(text, ['input'], [...path, index]))
+  const templates = given.map((text, index) => Template.parse(text, { roots: ['input'] }, [...path, index]))
   return (input) => templates.map((template) => template.render({ input } as Scope))
 }

@@ -5,6 +5,7 @@
  * - What fails before anything was sent is told from what fails after: the table of outcomes rests on it.
  * - Errors carry the method, the address without its query, and the beginning of what the participant said; never a header.
  */
+import type { Json } from '../core/entry.js'
 import { InDoubt, Rejected } from '../core/errors.js'
 import type { CallContext } from '../definition/context.js'
 import { pending, type Verdict } from '../definition/index.js'
@@ -43,19 +44,42 @@ interface Answer {
   readonly cause?: unknown
 }
 
+/** `undo`: its rollback, which must be one that can be sent. */
 export const committing =
-  (request: Compiled, outcomes: Outcomes<CommitWord>, calling: Calling) =>
+  (request: Compiled, outcomes: Outcomes<CommitWord>, calling: Calling, undo?: Compiled) =>
   async (context: Context): Promise<unknown> => {
+    const before = whyNotSent(undo, context, undefined, calling)
+    if (before !== undefined) throw new Rejected(`nothing was sent: its rollback could not be: ${before}`)
     const { heard, says, cause } = await call(request, 'commit', context, calling, (status) =>
       wantsBody(status, outcomes),
     )
     const outcome = commitOutcome(heard, outcomes)
-    if (outcome.is === 'committed') return outcome.output
+    if (outcome.is === 'committed') {
+      const after = whyNotSent(undo, context, outcome.output, calling)
+      // In doubt its rollback goes without that output.
+      if (after !== undefined) throw new InDoubt(`${says}: its rollback could not be sent: ${after}`)
+      return outcome.output
+    }
     if (outcome.is === 'pending') return pending({ checkAfter: outcome.checkAfter })
     if (outcome.is === 'in_doubt') throw new InDoubt(`${says}: ${outcome.why}`, { cause })
     const { retryAfter } = outcome
     throw new Rejected(says, { cause, ...(retryAfter === undefined ? {} : { retryAfter }) })
   }
+
+/** A rollback that lacks a value would fail for ever: better that there is nothing to undo. */
+function whyNotSent(
+  undo: Compiled | undefined,
+  context: Context,
+  output: Json | undefined,
+  { setting }: Calling,
+): string | undefined {
+  try {
+    const address = undo?.rehearse({ ...callOf(context, setting), output })
+    return address === undefined ? undefined : setting.allow.refusal(new URL(address))
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
 
 export const rollingBack =
   (request: Compiled, outcomes: Outcomes<RollbackWord>, calling: Calling) =>

@@ -80,6 +80,7 @@ export function inputSchema(schema: object | boolean, path: Path): StandardSchem
       'write a JSON Schema of draft 2020-12',
     )
   }
+  if ('$async' in validate) throw new Flaw(path, 'is asynchronous', 'leave $async out')
   const issues = (value: unknown) =>
     validate(value)
       ? undefined

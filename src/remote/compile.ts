@@ -8,9 +8,17 @@
 import type { Json } from '../core/entry.js'
 import { storable } from '../core/json.js'
 import type { CallContext } from '../definition/context.js'
-import { checkFields, Flaw, type Path } from './flaw.js'
+import { checkFields, Flaw, type Path, plain } from './flaw.js'
 import type { Setting } from './setting.js'
-import { type Body, compileBody, type Encode, type Root, Template, Unrenderable } from './template.js'
+import {
+  type Body,
+  compileBody,
+  type Encode,
+  type Names,
+  type Root,
+  Template,
+  Unrenderable,
+} from './template.js'
 import { type Call, isReserved } from './wire.js'
 
 type Context = CallContext<unknown, unknown>
@@ -28,6 +36,8 @@ export interface Compiled {
   readonly headers: readonly (readonly [name: string, value: Text])[]
   /** Undefined: no body. */
   readonly body: ((call: Call, context: Context) => Json | undefined) | undefined
+  /** Puts all of its templates together, and throws Unrenderable where one cannot be; functions of the user's are not asked. */
+  readonly rehearse: (call: Call) => string | undefined
 }
 
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
@@ -40,22 +50,31 @@ export function compileRequest(
   setting: Setting,
   path: Path,
 ): Compiled {
+  const names = { roots, steps: setting.earlier }
   const { method = defaultMethod, url, headers = {}, body } = checkFields(given, fields, path)
   if (!methods.includes(method as string)) {
     throw new Flaw([...path, 'method'], `'${String(method)}' is no method`, `known are ${methods.join(', ')}`)
   }
-  return {
+  const made = {
     method: method as string,
-    url: compileUrl(url, roots, setting, [...path, 'url']),
-    headers: compileHeaders(headers, roots, setting, [...path, 'headers']),
-    body: bodyOf(body, method as string, path.at(-1) === 'commit', roots, [...path, 'body']),
+    url: compileUrl(url, names, setting, [...path, 'url']),
+    headers: compileHeaders(headers, names, setting, [...path, 'headers']),
+    body: bodyOf(body, method as string, path.at(-1) === 'commit', names, [...path, 'body']),
   }
+  const templates = [made.url, ...made.headers.map(([, value]) => value)].filter(({ template }) => template)
+  const isUsers = typeof body === 'function'
+  const rehearse = (call: Call): string | undefined => {
+    const [address] = templates.map(({ render }) => render(call, undefined as never))
+    if (!isUsers) made.body?.(call, undefined as never)
+    return made.url.template ? address : undefined
+  }
+  return { ...made, rehearse }
 }
 
 /** `https://host:port`, and what follows it. */
 const authority = /^([a-z][a-z0-9+.-]*):\/\/([^/?#\\]*)(?=[/?#]|$)/i
 
-function compileUrl(given: unknown, roots: readonly Root[], setting: Setting, path: Path): Text {
+function compileUrl(given: unknown, names: Names, setting: Setting, path: Path): Text {
   if (typeof given === 'function')
     return { render: (_, context) => textOf((given as UserFunction)(context), 'url') }
   if (typeof given !== 'string') {
@@ -65,7 +84,7 @@ function compileUrl(given: unknown, roots: readonly Root[], setting: Setting, pa
       "write it like 'https://flights.example/bookings'",
     )
   }
-  const template = Template.parse(given, roots, path)
+  const template = Template.parse(given, names, path)
   const { beginning } = template
   const whole = authority.exec(beginning)
   if (!whole || (whole[0] === beginning && !template.isLiteral) || !URL.canParse(whole[0])) {
@@ -86,8 +105,12 @@ function compileUrl(given: unknown, roots: readonly Root[], setting: Setting, pa
 }
 
 const inAddress: Encode = (text, placeholder, before) => {
-  if (text === '' && !before.includes('?'))
+  const isInPath = !before.includes('?')
+  if (isInPath && text === '')
     throw new Unrenderable(`{${placeholder}} is empty: the path would be another one`)
+  // Encoded or not: proxies decode a path before they resolve it.
+  if (isInPath && /[/\\]/.test(text) && text.split(/[/\\]/).some((part) => part === '.' || part === '..'))
+    throw new Unrenderable(`{${placeholder}} has a dot segment: the path would be another one`)
   return encodeURIComponent(text)
 }
 
@@ -108,16 +131,19 @@ const headerName = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/
 
 function compileHeaders(
   given: unknown,
-  roots: readonly Root[],
+  names: Names,
   { readsEnvironment }: Setting,
   path: Path,
 ): Compiled['headers'] {
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw new Flaw(path, 'is no object', "write { authorization: 'Bearer …' }")
-  const known: readonly Root[] = readsEnvironment ? [...roots, 'env'] : roots
+  const known: Names = readsEnvironment ? { ...names, roots: [...names.roots, 'env'] } : names
+  const seen = new Set<string>()
   return Object.entries(given).map(([name, value]) => {
     const at = [...path, name]
     if (!headerName.test(name)) throw new Flaw(at, 'is no name of a header', 'write letters, digits and -')
+    if (seen.has(name.toLowerCase())) throw new Flaw(at, 'is there twice', 'names of headers have no case')
+    seen.add(name.toLowerCase())
     if (isReserved(name)) throw new Flaw(at, 'is set by Backstep', 'leave it out')
     if (typeof value === 'function')
       return [
@@ -127,6 +153,12 @@ function compileHeaders(
     if (typeof value !== 'string')
       throw new Flaw(at, 'is no text', 'write a text, which may have placeholders')
     const template = Template.parse(value, known, at)
+    if (template.isLiteral && !isHeaderText(template.beginning))
+      throw new Flaw(
+        at,
+        'has characters that a header cannot have',
+        'write letters, digits and signs of ASCII',
+      )
     return [
       name.toLowerCase(),
       { template, render: (call) => headerText(template.value(call), name) },
@@ -138,10 +170,12 @@ function compileHeaders(
 function headerText(value: unknown, name: string): string | undefined {
   if (value === undefined || value === null) return undefined
   const text = textOf(typeof value === 'object' ? value : String(value), `header ${name}`)
-  if (/[^\t\x20-\x7e\x80-\xff]/.test(text))
+  if (!isHeaderText(text))
     throw new Unrenderable(`the header ${name} has characters that a header cannot have`)
   return text
 }
+
+const isHeaderText = (text: string): boolean => !/[^\t\x20-\x7e\x80-\xff]/.test(text)
 
 function textOf(value: unknown, what: string): string {
   if (typeof value === 'string') return value
@@ -152,7 +186,7 @@ function bodyOf(
   given: unknown,
   method: string,
   isCommit: boolean,
-  roots: readonly Root[],
+  names: Names,
   path: Path,
 ): Compiled['body'] {
   if (typeof given === 'function') {
@@ -167,6 +201,6 @@ function bodyOf(
   }
   if (method === 'GET')
     throw new Flaw(path, 'a GET has no body', "write method: 'POST', or put the values into the url")
-  const body: Body = compileBody(given, roots, path)
+  const body: Body = compileBody(plain(given, path), names, path)
   return (call) => body(call)
 }

@@ -6,7 +6,7 @@
  * - Reading a file runs nothing of it: no tags, no code; aliases are counted.
  */
 import { readFileSync } from 'node:fs'
-import { isMap, isNode, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
+import { isMap, isNode, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml'
 import { DefinitionError } from '../core/errors.js'
 import type { Definition } from '../definition/index.js'
 import { buildSaga, compileKeys, makeStep, type SagaFile } from './build.js'
@@ -85,8 +85,19 @@ class Source {
 
   /** Throws DefinitionError for what is no YAML. */
   value(): unknown {
-    const [error] = this.#document.errors
+    // A warning is a tag that nobody knows: the value would be taken without it.
+    const [error] = [...this.#document.errors, ...this.#document.warnings]
     if (error) throw this.#error(error.pos[0], error.message, 'mend the YAML (or JSON) there')
+    visit(this.#document, {
+      Scalar: (_, { value, source = '', range }) => {
+        if (typeof value === 'number' && /^[-+]?\d{16,}$/.test(source) && String(value) !== source)
+          throw this.#error(
+            range?.[0] ?? 0,
+            `${source} is too large to be exact`,
+            'write it as a text, in quotes',
+          )
+      },
+    })
     try {
       return this.#document.toJS()
     } catch (cause) {

@@ -4,7 +4,9 @@
  * Invariants
  * - `path` leads from the object that the user wrote to the place of the mistake, so that a file can name line and column.
  */
+import type { Json } from '../core/entry.js'
 import { DefinitionError } from '../core/errors.js'
+import { storable } from '../core/json.js'
 import { suggest } from '../definition/suggest.js'
 
 export type Path = readonly (string | number)[]
@@ -38,6 +40,13 @@ export function orDefinitionError<T>(what: string, make: () => T): T {
     const where = error.path.length === 0 ? what : `${what}: ${pathText(error.path)}`
     throw new DefinitionError(sentence(where, error.message), error.hint)
   }
+}
+
+/** What is JSON as it stands: no NaN, nothing that refers back to what holds it. Throws Flaw. */
+export function plain(value: unknown, path: Path): Json {
+  const stored = storable(value, pathText(path.slice(-1)))
+  if (stored.ok) return stored.value ?? null
+  throw new Flaw(path, `${stored.path} ${stored.reason}`, 'write plain JSON')
 }
 
 export type Fields = Readonly<Record<string, unknown>>

@@ -12,7 +12,15 @@ import type { Json } from '../core/entry.js'
 import { BadInputError } from '../core/errors.js'
 import { canonical, storable } from '../core/json.js'
 import type { Definition } from '../definition/index.js'
-import { buildSaga, compileKeys, type ItemFile, type MakeStep, makeStep, type StepFile } from './build.js'
+import {
+  buildSaga,
+  compileKeys,
+  type ItemFile,
+  type MakeStep,
+  makeStep,
+  membersOf,
+  type StepFile,
+} from './build.js'
 import { checkBy } from './check.js'
 import { orDefinitionError } from './flaw.js'
 import { AllowList } from './policy.js'
@@ -124,8 +132,8 @@ class Reader {
     this.#makeStep = makeStep({ ...setting, checksOrigin: false })
   }
 
-  readonly make: MakeStep = (step, path) => {
-    const options = this.#makeStep(step, path)
+  readonly make: MakeStep = (step, path, earlier) => {
+    const options = this.#makeStep(step, path, earlier)
     const reading = Object.entries(options).map(([key, value]) => {
       if (typeof value !== 'function') return [key, value]
       const read: UserFunction = (context) => {
@@ -140,14 +148,13 @@ class Reader {
   #stepsOf(stored: Stored): ReadonlyMap<string, Options> {
     const known = this.#made.get(stored)
     if (known) return known
-    const steps = new Map(flat(stored.steps).map((step) => [step.name, this.#makeStep(step, [])]))
+    const steps = new Map(
+      stored.steps.flatMap(membersOf).map((step) => [step.name, this.#makeStep(step, [])]),
+    )
     this.#made.set(stored, steps)
     return steps
   }
 }
-
-const flat = (steps: readonly ItemFile[]): readonly StepFile[] =>
-  steps.flatMap((item) => ('parallel' in item ? item.parallel : [item]))
 
 /** Everything that a plan is made of, and which functions a step has; nothing else. */
 function versionOf({ steps, keys }: Stored): string {

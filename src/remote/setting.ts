@@ -15,6 +15,8 @@ export interface Setting {
   /** What `{input}` names, of what the saga was submitted with. */
   readonly inputOf: (input: Json | undefined) => Json | undefined
   readonly resolve: Resolver
+  /** Whose outputs a step may name, where that is known. */
+  readonly earlier?: ReadonlySet<string> | undefined
 }
 
 export const defaultSetting: Setting = {

@@ -3,7 +3,8 @@
  *
  * Invariants
  * - All that can be checked is checked when the step is made: placeholders, methods, headers, and that the address may be gone to.
- * - A rollback needs no output that may be absent: after a lost answer it could never be sent.
+ * - A rollback needs no output that may be absent: after a lost answer it could never be sent. A commit whose rollback lacks anything
+ *   else is not sent; one whose answer does not fit into its rollback is in doubt, so that the rollback goes without.
  * - What a call came to is decided by the table of outcome.ts alone, and said by `Rejected`, `InDoubt` and `pending()`.
  */
 import type { Duration } from '../core/duration.js'
@@ -19,7 +20,7 @@ import { checkFields, Flaw, orDefinitionError, type Path } from './flaw.js'
 import { type CommitWord, commitWords, type Outcomes, type RollbackWord, rollbackWords } from './outcome.js'
 import { AllowList } from './policy.js'
 import { defaultSetting, type Setting } from './setting.js'
-import type { Root } from './template.js'
+import { type Root, Template } from './template.js'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -90,6 +91,7 @@ const roots: readonly Root[] = [
   'attempt',
   'token',
 ]
+const rollbackRoots: readonly Root[] = [...roots, 'output']
 
 /**
  * The options of a step whose commit and rollback are HTTP requests. Each carries `Idempotency-Key`, `traceparent` and what the barrier
@@ -140,26 +142,26 @@ export function remoteStep(given: unknown, setting: Setting, path: Path, mayLack
     verify === undefined
       ? undefined
       : compileRequest(verify, requestFields, roots, 'GET', setting, [...path, 'verify'])
+  const isNone = reasonOfNone(rollback) !== undefined
+  const undo =
+    isNone || (rollback === undefined && mayLackRollback)
+      ? undefined
+      : compileRollback(rollback, setting, [...path, 'rollback'])
   return {
     ...rest,
     timeout: ms,
-    commit: committing(request, outcomesOf(commit, commitWords, [...path, 'commit']), call),
-    ...(rollback === undefined && mayLackRollback
-      ? {}
-      : { rollback: rollbackOf(rollback, setting, call, [...path, 'rollback']) }),
+    commit: committing(request, outcomesOf(commit, commitWords, [...path, 'commit']), call, undo),
+    ...(isNone ? { rollback } : {}),
+    ...(undo
+      ? { rollback: rollingBack(undo, outcomesOf(rollback, rollbackWords, [...path, 'rollback']), call) }
+      : {}),
     ...(verification === undefined
       ? {}
       : { verify: verifying(verification, call) as () => Promise<Verdict<unknown>> }),
   }
 }
 
-function rollbackOf(
-  given: unknown,
-  setting: Setting,
-  call: { readonly setting: Setting; readonly connectTimeout: number },
-  path: Path,
-) {
-  if (reasonOfNone(given) !== undefined) return given as NoRollback
+function compileRollback(given: unknown, setting: Setting, path: Path): Compiled {
   if (given === undefined) {
     throw new Flaw(
       path,
@@ -167,16 +169,10 @@ function rollbackOf(
       "write rollback: { url: 'https://…' }, or rollback: none('why there is nothing to undo')",
     )
   }
-  const request = compileRequest(
-    given,
-    [...requestFields, 'outcomes'],
-    [...roots, 'output'],
-    'POST',
-    setting,
-    path,
-  )
+  const request = compileRequest(given, [...requestFields, 'outcomes'], rollbackRoots, 'POST', setting, path)
   refuseFragile(request, path)
-  return rollingBack(request, outcomesOf(given, rollbackWords, path), call)
+  refuseFragileText((given as { readonly body?: unknown }).body, [...path, 'body'])
+  return request
 }
 
 function refuseFragile({ url, headers }: Compiled, path: Path): void {
@@ -197,6 +193,24 @@ function refuseFragile({ url, headers }: Compiled, path: Path): void {
         `write {${fragile} ?? commitKey}`,
       )
   }
+}
+
+/** Of the texts in a body; one that is nothing but a placeholder is left out where that is absent. */
+function refuseFragileText(body: unknown, path: Path): void {
+  if (typeof body === 'object' && body !== null) {
+    for (const [name, member] of Object.entries(body)) {
+      refuseFragileText(member, [...path, Array.isArray(body) ? Number(name) : name])
+    }
+  }
+  if (typeof body !== 'string') return
+  const template = Template.parse(body, { roots: rollbackRoots }, path)
+  const [fragile] = template.isPlaceholder ? [] : template.dependingOn('output')
+  if (fragile !== undefined)
+    throw new Flaw(
+      path,
+      `{${fragile}} is absent where the commit is in doubt`,
+      `write {${fragile} ?? commitKey}, or that placeholder and nothing else, which is left out`,
+    )
 }
 
 /** Less than the step's timeout: a connection that never stood was never sent, and says so in time. */

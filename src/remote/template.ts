@@ -28,6 +28,13 @@ export interface Scope {
 
 export type Root = keyof Scope
 
+/** What a placeholder may begin with. */
+export interface Names {
+  readonly roots: readonly Root[]
+  /** The steps whose outputs are there, where they are known: those of the positions before. */
+  readonly steps?: ReadonlySet<string> | undefined
+}
+
 /** A template that cannot be rendered with what there is. Nothing was sent. */
 export class Unrenderable extends Error {
   override readonly name = 'Unrenderable'
@@ -47,7 +54,7 @@ type Part = string | Reference
 const segment = /\.([A-Za-z0-9_$-]+)|\[(?:(\d{1,9})|"([^"\\]{1,200})")\]/y
 
 /** Reads `outputs.flight.id`, `input.seats[0]`, `outputs["my.step"]`. Throws Flaw. */
-export function parseWay(text: string, roots: readonly Root[], path: Path): Way {
+export function parseWay(text: string, { roots, steps }: Names, path: Path): Way {
   const root = /^[A-Za-z_$][\w$]*/.exec(text)?.[0] ?? ''
   if (!roots.includes(root as Root)) {
     const near = suggest(root, roots)
@@ -70,7 +77,20 @@ export function parseWay(text: string, roots: readonly Root[], path: Path): Way 
     }
     names.push(found[1] ?? found[2] ?? found[3] ?? '')
   }
+  const [step] = names
+  if (root === 'outputs' && steps && step !== undefined && !steps.has(step))
+    throw noStep(text, step, steps, path)
   return [root as Root, ...names]
+}
+
+function noStep(text: string, step: string, steps: ReadonlySet<string>, path: Path): Flaw {
+  const near = suggest(step, [...steps])
+  const known = steps.size === 0 ? 'there is none' : `there are ${[...steps].join(', ')}`
+  return new Flaw(
+    path,
+    `{${text.slice(0, 60)}}: no step before this one is called '${step.slice(0, 60)}'`,
+    near === undefined ? known : `did you mean '${near}'?`,
+  )
 }
 
 export function lookUp(way: Way, scope: Scope): Json | undefined {
@@ -106,7 +126,7 @@ export class Template {
   }
 
   /** `{{` and `}}` stand for the signs themselves. Throws Flaw. */
-  static parse(text: string, roots: readonly Root[], path: Path): Template {
+  static parse(text: string, names: Names, path: Path): Template {
     const parts: Part[] = []
     let literal = ''
     for (const [token] of text.matchAll(/\{\{|\}\}|\{[^{}]*\}|[{}]|[^{}]+/g)) {
@@ -116,7 +136,7 @@ export class Template {
       } else if (token.startsWith('{')) {
         if (literal !== '') parts.push(literal)
         literal = ''
-        parts.push(parseReference(token.slice(1, -1), roots, path))
+        parts.push(parseReference(token.slice(1, -1), names, path))
       } else literal += token
     }
     if (literal !== '' || parts.length === 0) parts.push(literal)
@@ -127,6 +147,11 @@ export class Template {
   get beginning(): string {
     const [first] = this.#parts
     return typeof first === 'string' ? first : ''
+  }
+
+  /** One placeholder and nothing else: where it is absent, so is the whole. */
+  get isPlaceholder(): boolean {
+    return this.#parts.length === 1 && typeof this.#parts[0] !== 'string'
   }
 
   get isLiteral(): boolean {
@@ -157,8 +182,8 @@ export class Template {
   }
 }
 
-function parseReference(text: string, roots: readonly Root[], path: Path): Reference {
-  const ways = text.split('??').map((way) => parseWay(way.trim(), roots, path))
+function parseReference(text: string, names: Names, path: Path): Reference {
+  const ways = text.split('??').map((way) => parseWay(way.trim(), names, path))
   return { text: text.trim(), ways }
 }
 
@@ -173,19 +198,19 @@ function textOf(value: Json | undefined, { text }: Reference): string {
 export type Body = (scope: Scope) => Json | undefined
 
 /** JSON whose strings are templates, at any depth; names of properties are not. Throws Flaw. */
-export function compileBody(value: unknown, roots: readonly Root[], path: Path): Body {
+export function compileBody(value: unknown, names: Names, path: Path): Body {
   if (typeof value === 'string') {
-    const template = Template.parse(value, roots, path)
+    const template = Template.parse(value, names, path)
     return (scope) => template.value(scope)
   }
   if (Array.isArray(value)) {
-    const items = value.map((item, index) => compileBody(item, roots, [...path, index]))
+    const items = value.map((item, index) => compileBody(item, names, [...path, index]))
     // An absent item is null, as in JSON: the others keep their places.
     return (scope) => items.map((item) => item(scope) ?? null)
   }
   if (typeof value === 'object' && value !== null) {
     const members = Object.entries(value).map(
-      ([name, member]) => [name, compileBody(member, roots, [...path, name])] as const,
+      ([name, member]) => [name, compileBody(member, names, [...path, name])] as const,
     )
     return (scope) =>
       Object.fromEntries(

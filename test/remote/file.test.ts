@@ -239,6 +239,44 @@ describe('mistakes are told by file, line, column and remedy', () => {
     expect(() => parseDefinitions(text)).toThrow(/^definitions:1:\d+: /)
   })
 
+  test.each([
+    [
+      '{outputs.flight.id}',
+      '{outputs.fligth.id}',
+      "36:68: sagas[0].steps[2].commit.body.flight: {outputs.fligth.id}: no step before this one is called 'fligth'",
+      "did you mean 'flight'?",
+    ],
+    [
+      '{outputs.flight.id}',
+      '{outputs.payment.id}',
+      "no step before this one is called 'payment'",
+      'there are',
+    ],
+    [
+      'input.vip: true',
+      'outputs.hotel.ok: true',
+      "no step before this one is called 'hotel'",
+      'there are flight',
+    ],
+    ['{output.id ??', '{outputs.flight.id ??', "no step before this one is called 'flight'", 'there is none'],
+    ['name: lounge', 'name: __proto__', "its name '__proto__' is one that every object has", 'another name'],
+    ['timeout: 2s', 'timeout: !seconds 2s', 'Unresolved tag: !seconds', 'mend the YAML'],
+    ['for:', 'n: .nan, for:', 'sagas[0].steps[0].commit.body: body.n is NaN', 'plain JSON'],
+    [
+      'for:',
+      'n: 12345678901234567890, for:',
+      '20:40: 12345678901234567890 is too large to be exact',
+      'in quotes',
+    ],
+    ['body: { to:', 'body: &b { self: *b, to:', 'body.self', 'plain JSON'],
+    ['type: object', '$async: true', 'sagas[0].input is asynchronous', 'leave $async out'],
+  ])('%s → %s', (from, to, message, remedy) => {
+    const error = mistake(from, to)
+    expect(error.message).toContain(message)
+    expect(error.message).toMatch(/^trips\.yaml:\d+:\d+: /)
+    expect(error.hint).toContain(remedy)
+  })
+
   test('two sagas of one name and version', () => {
     const { sagas } = parse(trips())
     const twice = stringify({ sagas: [sagas[0], { ...sagas[0], version: '3' }, sagas[0]] })

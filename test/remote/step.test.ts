@@ -73,8 +73,10 @@ describe('what is sent', () => {
 
   test('values in an address stay where they are put', async () => {
     const url = '/a/{input.id}/b?q={input.q}&none={input.empty}'
-    const input = { id: '../x?y#z%', q: 'a&b=c d/ü', empty: '' }
-    expect((await sent({ url }, { input })).url).toBe('/a/..%2Fx%3Fy%23z%25/b?q=a%26b%3Dc%20d%2F%C3%BC&none=')
+    const input = { id: '.../x?y#z%', q: 'a&b=c d/../ü', empty: '' }
+    expect((await sent({ url }, { input })).url).toBe(
+      '/a/...%2Fx%3Fy%23z%25/b?q=a%26b%3Dc%20d%2F..%2F%C3%BC&none=',
+    )
   })
 
   test.each([
@@ -82,6 +84,8 @@ describe('what is sent', () => {
     ['null', null],
     ['empty', ''],
     ['a dot segment', '..'],
+    ['a way up', 'x/../../admin'],
+    ['a way up, for some', '..\\admin'],
     ['an encoded dot segment', '.'],
     ['an object', { a: 1 }],
   ])('a value in the path that is %s: rejected, and nothing is sent', async (_, id) => {
@@ -171,6 +175,50 @@ describe('what is sent', () => {
   })
 })
 
+describe('a rollback that could not be sent', () => {
+  const made204 = async () => {
+    const participant = await recorder(({ method }) => ({ body: method === 'POST' ? { id: '' } : null }))
+    const rollback = (path: string, more: object = {}) => ({
+      method: 'DELETE' as const,
+      url: participant.url + path,
+      ...more,
+    })
+    return { ...participant, rollback }
+  }
+
+  test.each([
+    ['/{input.gone}', {}, '{input.gone} is absent'],
+    ['/{outputs.skipped.id}', {}, '{outputs.skipped.id} is absent'],
+    ['/', { headers: { authorization: 'Bearer {input.gone}' } }, '{input.gone} is absent'],
+    ['/', { body: { text: 'for {input.gone}' } }, '{input.gone} is absent'],
+  ])('for lack of a value, %s: its commit is rejected, and not sent', async (path, more, why) => {
+    const { url, requests, rollback } = await made204()
+    const { commit } = made({ commit: { url }, rollback: rollback(path, more) })
+    const error = await commit(contextOf()).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({
+      name: 'Rejected',
+      message: `nothing was sent: its rollback could not be: ${why}`,
+    })
+    expect(requests).toEqual([])
+  })
+
+  test('because of what the commit answered: in doubt, and rolled back without that answer', async () => {
+    const { url, requests, rollback } = await made204()
+    const allow = [new URL(url).origin]
+    const flight = remote({ commit: { url }, rollback: rollback('/{output.id ?? commitKey}'), allow })
+    await using orchestrator = await Orchestrator.open('memory:', { log: false })
+    await expect(orchestrator.run(saga('trip').step('flight', flight), undefined)).rejects.toMatchObject({
+      reason: 'in_doubt',
+      rolledBack: ['flight'],
+      cause: {
+        message: expect.stringContaining('its rollback could not be sent: {output.id ?? commitKey} is empty'),
+      },
+    })
+    expect(requests.map((request) => request.method)).toEqual(['POST', 'DELETE'])
+    expect(requests[1]?.url).toBe(`/${encodeURIComponent(String(requests[0]?.headers['idempotency-key']))}`)
+  })
+})
+
 describe('outcomes and verify', () => {
   test('a step may say what its participant means by a status, or by a class of them', async () => {
     let status = 0
@@ -247,6 +295,14 @@ describe('refused when it is made', () => {
       { rollback: { url: `${url}{output.id}` } },
     ],
     ['write {output.id ?? commitKey}', { rollback: { url: `${url}{output.id}` } }],
+    [
+      'rollback.body.notes[0]: {output.id} is absent where the commit is in doubt',
+      { rollback: { url, body: { id: '{output.id}', notes: ['undo {output.id}'] } } },
+    ],
+    ['commit.headers.x-A is there twice', { commit: { url, headers: { 'X-A': '1', 'x-A': '2' } } }],
+    ['commit.headers.x has characters', { commit: { url, headers: { x: '中' } } }],
+    ['commit.body: body.at is a Date', { commit: { url, body: { at: new Date(0) } } }],
+    ['commit.body: body.n is NaN', { commit: { url, body: { n: Number.NaN } } }],
     ['timeout: ', { timeout: 'soon' }],
     ['retrys: there is no field', { retrys: {} }],
   ])('%s', (message, wrong) => {
