@@ -42,6 +42,8 @@ export interface Session {
   /** Somebody signed in, and can sign out. */
   readonly needsToken: boolean
   readonly readOnly: boolean
+  /** They see what goes in and comes out of steps. */
+  readonly payloads: boolean
 }
 
 export const mayAct = (session: Session | undefined): boolean =>
@@ -94,22 +96,44 @@ async function problemOf(answer: Response): Promise<Problem> {
   }
 }
 
-async function call<Answer>(path: string, init: RequestInit = {}): Promise<Answer> {
-  const answer = await fetch(addressOf(path), { credentials: 'same-origin', ...init }).catch((error) => {
-    if (init.signal?.aborted) throw error
-    throw new Problem(0, 'UNREACHABLE', 'the server does not answer', 'is `backstep serve` still running?')
+/** ms; a server that is frozen, or a network that is gone, never answers. */
+const patience = 15_000
+
+async function call<Answer>(path: string, init: RequestInit = {}, wait = patience): Promise<Answer> {
+  const answer = await fetch(addressOf(path), {
+    credentials: 'same-origin',
+    signal: AbortSignal.timeout(wait),
+    ...init,
+  }).catch((error: unknown) => {
+    throw unanswered(error)
   })
   readClock(answer)
   if (answer.status === 401) signedOut()
   if (!answer.ok) throw await problemOf(answer)
   if (answer.status === 204) return undefined as Answer
-  return (await answer.json()) as Answer
+  return await (answer.json() as Promise<Answer>).catch((error: unknown) => {
+    throw error instanceof SyntaxError ? error : unanswered(error)
+  })
 }
+
+const unanswered = (error: unknown): Problem =>
+  error instanceof DOMException && error.name === 'TimeoutError'
+    ? new Problem(
+        0,
+        'TIMEOUT',
+        'the server takes too long',
+        'what it was asked to do it may have done: look again',
+      )
+    : new Problem(0, 'UNREACHABLE', 'the server does not answer', 'is `backstep serve` still running?')
 
 const post = (path: string, body: unknown): Promise<unknown> =>
   call(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) })
 
-const sagaPath = (id: string): string => `sagas/${encodeURIComponent(id)}`
+/** As the server reads it: `.` and `..` cannot stand in a path, however they are encoded. */
+export const encoded = (name: string): string =>
+  name === '.' || name === '..' ? `=${name}` : encodeURIComponent(name)
+
+const sagaPath = (id: string): string => `sagas/${encoded(id)}`
 
 function listPath({ status, show, name, after, order }: Filter, limit: number): string {
   const query = new URLSearchParams({ limit: String(limit) })
@@ -122,8 +146,7 @@ function listPath({ status, show, name, after, order }: Filter, limit: number): 
 }
 
 export const api = {
-  list: (filter: Filter, limit: number, signal?: AbortSignal) =>
-    call<SagaPage>(listPath(filter, limit), signal ? { signal } : {}),
+  list: (filter: Filter, limit: number) => call<SagaPage>(listPath(filter, limit)),
   get: (id: string) => call<View>(sagaPath(id)),
   journal: async (id: string) =>
     (await call<{ entries: readonly JournalEntry[] }>(`${sagaPath(id)}/journal`)).entries,
@@ -134,7 +157,8 @@ export const api = {
     const { definitions } = await call<{ definitions: readonly { readonly name: string }[] }>('definitions')
     return definitions.map(({ name }) => name)
   },
-  session: () => call<Session>('session'),
+  /** Soon: it is how the page finds out that nobody answers. */
+  session: () => call<Session>('session', {}, 5_000),
   signIn: (token: string) => post('session', { token }),
   signOut: () => call('session', { method: 'DELETE' }),
   cancel: (id: string, reason: string) => post(`${sagaPath(id)}/cancel`, { reason }),
@@ -143,7 +167,9 @@ export const api = {
     id: string,
     step: string,
     body: { readonly as: 'rolled_back' | 'committed'; readonly output?: unknown; readonly reason: string },
-  ) => post(`${sagaPath(id)}/steps/${encodeURIComponent(step)}/resolve`, body),
+  ) => post(`${sagaPath(id)}/steps/${encoded(step)}/resolve`, body),
+  rebind: (id: string, version: string, reason: string) =>
+    post(`${sagaPath(id)}/rebind`, { version, reason }),
   eventsOf: (id: string) => addressOf(`${sagaPath(id)}/events`),
   events: () => addressOf('events'),
 }

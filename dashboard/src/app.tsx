@@ -3,16 +3,15 @@
  */
 import type { SagaSummary } from 'backstep'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { type Action, ActionDialog } from './actions.js'
 import { type Go, type Place, type Room, usePlace } from './address.js'
-import { api, mayAct, onSignedOut, type Session, type View } from './api.js'
+import { api, mayAct, onSignedOut, type Session } from './api.js'
 import { Detail } from './detail.js'
 import type { Filter } from './feed.js'
 import { Mark, ThemeGlyph } from './glyph.js'
 import { Help } from './help.js'
-import { useKeys, useLoaded, useNow } from './hooks.js'
-import { Filters, List, moveFocus, Search, To, useFocusReset } from './list.js'
-import type { Line } from './live.js'
+import { type Loaded, useKeys, useLoaded, useNow } from './hooks.js'
+import { Filters, focusRow, List, moveFocus, Search, To, useFocusReset } from './list.js'
+import { doubtStreams, type Line } from './live.js'
 import { Login } from './login.js'
 import { Numbers } from './numbers.js'
 import { type Theme, useTheme } from './theme.js'
@@ -23,7 +22,7 @@ export function App() {
   const [signedIn, setSignedIn] = useState(0)
   const [out, setOut] = useState(false)
   useEffect(() => onSignedOut(() => setOut(true)), [])
-  const session = useLoaded(`session ${signedIn}`, api.session)
+  const session = useSession(signedIn)
   const enter = (): void => {
     setOut(false)
     setSignedIn((times) => times + 1)
@@ -31,7 +30,26 @@ export function App() {
   if (out) return <Login done={enter} />
   // First who is there: else everything that the page asks for is refused to one who has to sign in.
   if (!session.value && !session.problem) return null
-  return <Page {...{ signedIn }} session={session.value} leave={() => setOut(true)} />
+  return <Page {...{ signedIn, session }} leave={() => setOut(true)} />
+}
+
+/** ms between two questions whether somebody is there. */
+const often = 15_000
+
+/** Who is signed in and may do what; and whether anybody answers at all, which a connection that is dead does not say. */
+function useSession(signedIn: number): Loaded<Session> {
+  const session = useLoaded(`session ${signedIn}`, api.session)
+  const { problem, load } = session
+  const asks = useRef(load)
+  asks.current = load
+  useEffect(() => {
+    const timer = setInterval(() => !document.hidden && asks.current(), often)
+    return () => clearInterval(timer)
+  }, [])
+  useEffect(() => {
+    if (problem) doubtStreams()
+  }, [problem])
+  return session
 }
 
 const filterOf = ({ status, show, name, after }: Place): Filter => ({
@@ -43,7 +61,7 @@ const filterOf = ({ status, show, name, after }: Place): Filter => ({
 
 interface PageProps {
   readonly signedIn: number
-  readonly session: Session | undefined
+  readonly session: Loaded<Session>
   readonly leave: () => void
 }
 
@@ -51,40 +69,33 @@ function Page({ signedIn, session, leave }: PageProps) {
   const [place, go] = usePlace()
   const [theme, turn] = useTheme()
   const [help, showHelp] = useState(false)
-  const [asking, ask] = useState<{ action: Action; saga: View }>()
   const [version, setVersion] = useState(0)
   const open = useRef(place.saga)
   open.current = place.saga
-  const feed = useFeed(filterOf(place), signedIn, ({ id }: SagaSummary) => {
-    if (id === open.current) setVersion((number) => number + 1)
+  const feed = useFeed(filterOf(place), signedIn, {
+    changed: ({ id }: SagaSummary) => {
+      if (id === open.current) setVersion((number) => number + 1)
+    },
+    opened: session.load,
   })
   usePageKeys({ place, go, feed, turn, help: () => showHelp(true) })
   useFocusReset(JSON.stringify([filterOf(place), place.room]))
+  useWayBack(place.saga)
   useTitle(place, feed)
+  const line = session.problem ? 'lost' : feed.line
   return (
     <>
-      <Header {...{ place, go, feed, theme, turn, session, leave }} help={() => showHelp(true)} />
+      <Header
+        {...{ place, go, line, theme, turn, leave }}
+        session={session.value}
+        help={() => showHelp(true)}
+      />
       <main class={`room ${place.room}${place.saga && place.room === 'sagas' ? ' split' : ''}`}>
-        {place.room === 'sagas' && (
-          <Sagas
-            {...{ place, go, feed, version }}
-            mayAct={mayAct(session)}
-            act={(action, saga) => ask({ action, saga })}
-          />
-        )}
+        {place.room === 'sagas' && <Sagas {...{ place, go, feed, version }} session={session.value} />}
         {place.room === 'lines' && <Lines {...{ place, go }} />}
         {place.room === 'numbers' && <Numbers large />}
       </main>
       {help && <Help close={() => showHelp(false)} />}
-      {asking && (
-        <ActionDialog
-          {...asking}
-          close={(done) => {
-            ask(undefined)
-            if (done) setVersion((number) => number + 1)
-          }}
-        />
-      )}
     </>
   )
 }
@@ -94,11 +105,10 @@ interface SagasProps {
   readonly go: Go
   readonly feed: Feed
   readonly version: number
-  readonly mayAct: boolean
-  readonly act: (action: Action, saga: View) => void
+  readonly session: Session | undefined
 }
 
-function Sagas({ place, go, feed, version, mayAct, act }: SagasProps) {
+function Sagas({ place, go, feed, version, session }: SagasProps) {
   const now = useNow(1_000)
   const { saga } = place
   const definitions = useLoaded('names', api.definitions)
@@ -107,12 +117,13 @@ function Sagas({ place, go, feed, version, mayAct, act }: SagasProps) {
   return (
     <>
       <div class="overview">
+        {!saga && <h1 class="hidden">Sagas</h1>}
         <Filters {...{ place, go }} counts={feed.counts} />
         {!saga && <Numbers />}
         <Search {...{ place, go }} names={[...names].sort()} />
         <List {...{ place, go, feed, now }} />
       </div>
-      {saga && <Detail key={saga} id={saga} {...{ place, go, version, mayAct, act }} />}
+      {saga && <Detail key={saga} id={saga} {...{ place, go, version, session }} />}
     </>
   )
 }
@@ -126,7 +137,7 @@ const rooms: readonly (readonly [Room, string])[] = [
 interface HeaderProps {
   readonly place: Place
   readonly go: Go
-  readonly feed: Feed
+  readonly line: Line
   readonly theme: Theme
   readonly turn: () => void
   readonly help: () => void
@@ -134,7 +145,7 @@ interface HeaderProps {
   readonly leave: () => void
 }
 
-function Header({ place, go, feed, theme, turn, help, session, leave }: HeaderProps) {
+function Header({ place, go, line, theme, turn, help, session, leave }: HeaderProps) {
   const signOut = async (): Promise<void> => {
     await api.signOut().catch(() => {})
     leave()
@@ -174,7 +185,7 @@ function Header({ place, go, feed, theme, turn, help, session, leave }: HeaderPr
           read only
         </em>
       )}
-      <LineState line={feed.line} />
+      <LineState {...{ line }} />
       <button type="button" class="plain" onClick={turn} title="Light, dark, or as the system has it (t)">
         <ThemeGlyph theme={theme} />
         <span class="hidden">Theme: {theme}</span>
@@ -243,6 +254,15 @@ const presses: Readonly<Record<string, (pressed: Pressed) => void>> = {
     if (field instanceof HTMLInputElement && field.type === 'search') field.blur()
     else if (place.saga) go({ saga: undefined })
   },
+}
+
+/** Who leaves a saga comes back to its row. */
+function useWayBack(saga: string | undefined): void {
+  const last = useRef(saga)
+  useEffect(() => {
+    if (saga === undefined && last.current !== undefined) focusRow(last.current)
+    last.current = saga
+  }, [saga])
 }
 
 /** In a row of tabs one sees which server has trouble. */

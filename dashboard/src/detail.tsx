@@ -2,11 +2,11 @@
  * One saga: what it is, why it waits, its timeline, its journal, its payloads, and what one can do about it.
  */
 import type { Health, JournalEntry, SagaView } from 'backstep'
-import { useEffect } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { processOf, why } from '#dist/runtime/why.js'
-import { type Action, Actions } from './actions.js'
+import { type Action, ActionDialog, Actions, versionsFor } from './actions.js'
 import type { Go, Place, Tab } from './address.js'
-import { api, isMissing, type View } from './api.js'
+import { api, isMissing, mayAct, type Session, type View } from './api.js'
 import { useFew } from './few.js'
 import { State } from './glyph.js'
 import { type Loaded, useLoaded, useNow, useStream, useThrottled } from './hooks.js'
@@ -23,8 +23,7 @@ interface Props {
   readonly id: string
   readonly place: Place
   readonly go: Go
-  readonly mayAct: boolean
-  readonly act: (action: Action, saga: View) => void
+  readonly session: Session | undefined
   /** Grows whenever the saga is known to have changed. */
   readonly version: number
 }
@@ -57,8 +56,9 @@ function useSaga(id: string, version: number): Loaded<Whole> {
   return loaded
 }
 
-export function Detail({ id, place, go, mayAct, act, version }: Props) {
+export function Detail({ id, place, go, session, version }: Props) {
   const { value, problem, load } = useSaga(id, version)
+  const [asking, ask] = useState<Action>()
   const close = (
     <To {...{ place, go }} to={{ saga: undefined }} class="close" title="Back to the list (Esc)">
       <span aria-hidden="true">←</span> All sagas
@@ -77,25 +77,43 @@ export function Detail({ id, place, go, mayAct, act, version }: Props) {
     <article class="detail" aria-label={`Saga ${saga.id}`}>
       {close}
       {problem && <Trouble problem={problem} again={load} />}
-      <Head {...{ saga, workers, mayAct, act }} />
+      <Head {...{ saga, workers, ask }} mayAct={mayAct(session)} />
       <Tabs {...{ place, go }} />
       {place.tab === 'timeline' && <TimelineTab {...{ saga, journal, place, go }} />}
       {place.tab === 'journal' && <Journal {...{ journal }} />}
-      {place.tab === 'payloads' && <Payloads {...{ saga }} />}
+      {place.tab === 'payloads' && <Payloads {...{ saga }} hidden={session?.payloads === false} />}
+      {asking && (
+        <ActionDialog
+          action={asking}
+          {...{ saga, workers }}
+          close={(done) => {
+            ask(undefined)
+            if (done) load()
+          }}
+        />
+      )}
     </article>
   )
 }
 
-type HeadProps = Pick<Whole, 'saga' | 'workers'> & Pick<Props, 'mayAct' | 'act'>
+type HeadProps = Pick<Whole, 'saga' | 'workers'> & {
+  readonly mayAct: boolean
+  readonly ask: (action: Action) => void
+}
 
-function Head({ saga, workers, mayAct, act }: HeadProps) {
+function Head({ saga, workers, mayAct, ask }: HeadProps) {
   const ended = isEnded(saga)
+  const title = useRef<HTMLHeadingElement>(null)
+  // Who opens a saga by keys goes on from here, not from its row, and who is read to hears what it is.
+  useEffect(() => title.current?.focus(), [])
   const now = useNow(ended ? 0 : 1_000)
   const kind = kindOf(saga)
   return (
     <header class={`head ${kind}`}>
       <div class="title">
-        <h1>{saga.id}</h1>
+        <h1 ref={title} tabIndex={-1}>
+          {saga.id}
+        </h1>
         <State kind={kind} />
         {saga.late && <em class="tag">late</em>}
       </div>
@@ -117,7 +135,7 @@ function Head({ saga, workers, mayAct, act }: HeadProps) {
         {saga.owner !== null && <Fact name="Runs in" text={`process ${processOf(saga.owner)}`} />}
         {saga.wayBack && !ended && <Fact name="Turned back" text={turnedText(saga.wayBack)} />}
       </dl>
-      {mayAct && !ended && <Actions {...{ saga, act }} />}
+      {mayAct && !ended && <Actions {...{ saga, ask }} versions={versionsFor(saga, workers)} />}
     </header>
   )
 }

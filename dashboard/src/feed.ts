@@ -3,6 +3,7 @@
  *
  * Invariants
  * - A row is only ever replaced by a later one of the same saga, and never appears twice.
+ * - Between the newest row and the next page nothing that is known is missing: what has no room is on the next page.
  * - What is in trouble comes first: stuck, then blocked; else the order is that of the server.
  */
 import type { SagaSummary, Status } from 'backstep'
@@ -19,6 +20,12 @@ export interface Filter {
 export const pageLength = 50
 
 export type Rows = readonly SagaSummary[]
+
+export interface Page {
+  readonly rows: Rows
+  /** `after` of the page behind it; null: there is none. */
+  readonly next: string | null
+}
 
 export const inTrouble = (saga: SagaSummary): boolean => !isEnded(saga) && (saga.stuck || saga.blocked)
 
@@ -44,17 +51,21 @@ export const together = (lists: readonly Rows[]): SagaSummary[] => [
 ]
 
 /** New sagas come into the first page only; what no longer matches leaves; the page keeps its length. */
-export function heard(rows: Rows, news: Rows, filter: Filter): Rows {
+export function heard({ rows, next }: Page, news: Rows, filter: Filter): Page {
   const latest = new Map(news.map((saga) => [saga.id, saga]))
   const kept = rows.flatMap((row) => {
     const saga = latest.get(row.id) ?? row
     latest.delete(row.id)
     return matches(saga, filter) ? [saga] : []
   })
-  if (filter.after !== undefined) return kept
+  if (filter.after !== undefined) return { rows: kept, next }
   const fresh = [...latest.values()].filter((saga) => matches(saga, filter))
   const all = [...kept, ...fresh].sort(newest)
   const troubled = all.filter(inTrouble)
   const others = all.filter((saga) => !inTrouble(saga))
-  return [...troubled.slice(0, 2 * pageLength), ...others.slice(0, pageLength)]
+  const dropped = [...troubled.slice(2 * pageLength), ...others.slice(pageLength)].sort(newest)[0]
+  return {
+    rows: [...troubled.slice(0, 2 * pageLength), ...others.slice(0, pageLength)],
+    next: dropped ? String(Number(dropped.cursor) + 1) : next,
+  }
 }

@@ -283,9 +283,16 @@ function Nothing({ place, go }: Props) {
   )
 }
 
+const rowsShown = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>('[data-row]')]
+
+export const focusRow = (id: string): void =>
+  rowsShown()
+    .find((row) => row.dataset['row'] === id)
+    ?.focus()
+
 /** Moves the focus by so many rows, from the selected one where none has it. */
 export function moveFocus(by: number): void {
-  const rows = [...document.querySelectorAll<HTMLElement>('[data-row]')]
+  const rows = rowsShown()
   const focused = rows.indexOf(document.activeElement as HTMLElement)
   const from = focused >= 0 ? focused : rows.findIndex((row) => row.getAttribute('aria-current') === 'true')
   const next = rows[from < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, from + by))]

@@ -3,7 +3,9 @@
  *
  * Invariants
  * - Events are only hints that something changed: after a gap nothing may depend on those that were missed.
- * - A page that nobody sees holds no stream: a browser gives all its tabs together six connections to one server.
+ * - Only the window that has the focus holds streams: a browser gives all its windows together six connections to one server, and
+ *   the third window with two streams would wait for ever. Others that are seen look by themselves; those that nobody sees rest.
+ * - A connection may be dead without anybody having said so (a frozen server, a network that is gone): `doubtStreams` opens all anew.
  */
 
 export type Line = 'connecting' | 'live' | 'lost'
@@ -11,7 +13,7 @@ export type Line = 'connecting' | 'live' | 'lost'
 export interface Listening {
   /** By the name of the event, with its data. */
   readonly on: Readonly<Record<string, (data: unknown) => void>>
-  /** The stream is open, for the first time or again: look at everything. */
+  /** Look at everything: the stream is open, for the first time or again, or there is none. */
   readonly opened?: () => void
   readonly line?: (line: Line) => void
 }
@@ -19,6 +21,15 @@ export interface Listening {
 /** ms; doubled with each attempt in vain. */
 const firstPause = 500
 const longestPause = 8_000
+/** ms between two looks of a window without the focus. */
+const glance = 2_000
+
+const losses = new Set<() => void>()
+
+/** Nobody has answered for a while: every stream counts as lost. */
+export function doubtStreams(): void {
+  for (const lose of losses) lose()
+}
 
 /** Listens until the function that is returned is called. */
 export function listen(address: string, { on, opened, line }: Listening): () => void {
@@ -31,8 +42,14 @@ export function listen(address: string, { on, opened, line }: Listening): () => 
     source?.close()
     source = undefined
   }
-  const open = (): void => {
+  const lose = (): void => {
+    if (!source) return
     close()
+    line?.('lost')
+    timer = window.setTimeout(wake, pause)
+    pause = Math.min(2 * pause, longestPause)
+  }
+  const open = (): void => {
     const stream = new EventSource(address)
     source = stream
     stream.onopen = () => {
@@ -41,26 +58,37 @@ export function listen(address: string, { on, opened, line }: Listening): () => 
       opened?.()
     }
     // The browser's own repeats end for good at the first answer that is no stream, such as a proxy's 502.
-    stream.onerror = () => {
-      close()
-      line?.('lost')
-      timer = window.setTimeout(open, pause)
-      pause = Math.min(2 * pause, longestPause)
-    }
+    stream.onerror = lose
     for (const [name, tell] of Object.entries(on)) {
       stream.addEventListener(name, (event) => tell(JSON.parse((event as MessageEvent<string>).data)))
     }
   }
-  const seen = (): void => {
+  const look = (): void => {
+    close()
+    line?.('live')
+    opened?.()
+    timer = window.setTimeout(wake, glance)
+  }
+  const wake = (): void => {
     if (document.hidden) close()
-    else if (!source) open()
+    else if (!document.hasFocus()) look()
+    else if (!source) {
+      close()
+      open()
+    }
   }
 
   line?.('connecting')
-  seen()
-  document.addEventListener('visibilitychange', seen)
+  wake()
+  losses.add(lose)
+  document.addEventListener('visibilitychange', wake)
+  addEventListener('focus', wake)
+  addEventListener('blur', wake)
   return () => {
-    document.removeEventListener('visibilitychange', seen)
+    losses.delete(lose)
+    document.removeEventListener('visibilitychange', wake)
+    removeEventListener('focus', wake)
+    removeEventListener('blur', wake)
     close()
   }
 }

@@ -41,7 +41,8 @@ export function Numbers({ large = false }: { readonly large?: boolean }) {
   const shared = { times: buckets.map(({ at }) => at), step: value.bucketMs, now, height: large ? 180 : 64 }
   const span = lasting(value.bucketMs * buckets.length)
   return (
-    <section class={large ? 'charts large' : 'charts'} aria-label={`The last ${span}`}>
+    <section class={large ? 'charts large' : 'charts'} aria-label={`The last ${span}, of this process`}>
+      {large && <h1 class="hidden">Numbers</h1>}
       <Chart
         {...shared}
         title="Ended per second"
@@ -77,7 +78,8 @@ export function Numbers({ large = false }: { readonly large?: boolean }) {
         ]}
       />
       <p class="note">
-        The last {span}, of the process that serves this page. {large && 'The whole fleet is in /metrics.'}
+        The last {span}, of the process that serves this page only.{' '}
+        {large && 'Each process has its own /metrics.'}
       </p>
     </section>
   )

@@ -7,8 +7,16 @@ import { useState } from 'preact/hooks'
 /** Characters that are shown at once: a payload may have a megabyte, and a browser lays all of it out. */
 const firstPart = 20_000
 
-export function Payloads({ saga }: { readonly saga: SagaView }) {
+interface Props {
+  readonly saga: SagaView
+  /** The server shows this reader none. */
+  readonly hidden: boolean
+}
+
+export function Payloads({ saga, hidden }: Props) {
   const outputs = Object.entries(saga.outputs)
+  if (hidden)
+    return <p class="note">Your role does not see what goes in and comes out; the role operate does.</p>
   return (
     <section class="payloads" aria-label="Payloads">
       <Payload name="input" value={saga.input} />

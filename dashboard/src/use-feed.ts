@@ -4,14 +4,9 @@
 import type { SagaSummary } from 'backstep'
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import { api, type Counts } from './api.js'
-import { arranged, type Filter, heard, pageLength, type Rows, together } from './feed.js'
+import { arranged, type Filter, heard, type Page, pageLength, together } from './feed.js'
 import { type Loaded, useLoaded, useStream, useThrottled } from './hooks.js'
 import type { Line } from './live.js'
-
-interface Page {
-  readonly rows: Rows
-  readonly next: string | null
-}
 
 export interface Feed {
   /** Undefined: the first answer has not come. */
@@ -34,20 +29,30 @@ async function fetchPage(filter: Filter): Promise<Page> {
   return { rows, next: page.next ?? null }
 }
 
-export function useFeed(filter: Filter, signedIn: number, changed: (saga: SagaSummary) => void): Feed {
+/** ms between two looks at the list while the server tells of changes. */
+const rest = 3_000
+
+interface Told {
+  /** This saga is another than before. */
+  readonly changed: (saga: SagaSummary) => void
+  /** There may have been a gap: everything is looked at anew. */
+  readonly opened: () => void
+}
+
+export function useFeed(filter: Filter, signedIn: number, { changed, opened }: Told): Feed {
   const key = JSON.stringify([filter, signedIn])
   const during = useRef<SagaSummary[] | null>(null)
   const { value, problem, load } = useLoaded(key, () => {
     during.current = []
     return fetchPage(filter)
   })
-  const [rows, setRows] = useState<{ key: string; rows: Rows }>()
+  const [page, setPage] = useState<Page & { key: string }>()
   const [counts, setCounts] = useState<Counts>()
   const news = useRef<SagaSummary[]>([])
   useEffect(() => {
     if (!value) return
     // What was told while the page was fetched may be newer than it; if it is older, what came after it will be told.
-    setRows({ key, rows: heard(value.rows, during.current ?? [], filter) })
+    setPage({ key, ...heard(value, during.current ?? [], filter) })
     during.current = null
   }, [value, key])
   // By itself: where counting takes long (a million that wait), the list must not wait for it.
@@ -59,7 +64,7 @@ export function useFeed(filter: Filter, signedIn: number, changed: (saga: SagaSu
   const drain = useThrottled(() => {
     const told = news.current
     news.current = []
-    setRows((was) => was && { key: was.key, rows: heard(was.rows, told, filter) })
+    setPage((was) => was && { key: was.key, ...heard(was, told, filter) })
   }, 250)
   const tell = useCallback(
     (saga: SagaSummary) => {
@@ -69,22 +74,33 @@ export function useFeed(filter: Filter, signedIn: number, changed: (saga: SagaSu
     },
     [drain],
   )
-  // The server tells of changes since its first look for us, which comes a moment after the stream is open.
-  const again = useThrottled(load, 2_000)
+  // The server tells of the newest and of those under way, and not of what happened before its first look for us; that anything
+  // happened it tells to all, by the counts.
+  const again = useThrottled(load, rest)
   const line = useStream(api.events(), {
     on: {
       saga: (data) => {
         tell(data as SagaSummary)
         changed(data as SagaSummary)
       },
-      counts: (data) => setCounts(data as Counts),
+      counts: (data) => {
+        setCounts(data as Counts)
+        again()
+      },
     },
     opened: () => {
       load()
-      again()
       health.load()
+      opened()
     },
   })
-  const shown = rows?.key === key ? arranged(rows.rows, filter) : undefined
-  return { rows: shown, next: value?.next ?? null, counts, problem, line, reload: load }
+  const shown = page?.key === key ? page : undefined
+  return {
+    rows: shown && arranged(shown.rows, filter),
+    next: shown?.next ?? null,
+    counts,
+    problem,
+    line,
+    reload: load,
+  }
 }

@@ -1,6 +1,7 @@
 /**
- * Who waits for whom, and for which key. The server knows of each saga what it waits for; the other direction is found by asking the
- * sagas that are queued, the oldest first, and so many at most.
+ * Who waits for whom, and for which key. The server knows of each saga what it waits for; the other direction is found by asking those
+ * that may wait, so many at most: the oldest in line, those next behind a certain saga, and those that went back late and want their
+ * keys again. What was not asked is said.
  */
 import type { SagaView } from 'backstep'
 import { useState } from 'preact/hooks'
@@ -23,16 +24,25 @@ export interface Wait {
 const asked = 40
 const atOnce = 4
 
-/** What the oldest queued sagas wait for. `all`: there is no other queued saga. */
-export async function findWaits(): Promise<{ readonly waits: readonly Wait[]; readonly all: boolean }> {
-  const { sagas, next } = await api.list({ status: 'queued', order: 'oldest' }, asked)
+/** What sagas wait for: those that are queued longest, and those next behind `saga`. `all`: there are no others. */
+export async function findWaits(
+  saga?: SagaView,
+): Promise<{ readonly waits: readonly Wait[]; readonly all: boolean }> {
+  const queued = { status: 'queued', order: 'oldest' } as const
+  const pages = await Promise.all([
+    api.list(queued, asked),
+    api.list({ status: 'rolling_back', show: 'late', order: 'oldest' }, asked),
+  ])
+  const all = pages.every(({ next }) => !next)
+  if (!all && saga) pages.push(await api.list({ ...queued, after: saga.cursor }, asked))
+  const ids = [...new Set(pages.flatMap(({ sagas }) => sagas.map(({ id }) => id)))]
   const views: (View | undefined)[] = []
-  for (let at = 0; at < sagas.length; at += atOnce) {
-    const some = sagas.slice(at, at + atOnce).map(({ id }) => api.get(id).catch(() => undefined))
+  for (let at = 0; at < ids.length; at += atOnce) {
+    const some = ids.slice(at, at + atOnce).map((id) => api.get(id).catch(() => undefined))
     views.push(...(await Promise.all(some)))
   }
   const waits = views.flatMap((waiter) => (waiter ? waiter.waitsFor.map((for_) => ({ waiter, for_ })) : []))
-  return { waits, all: !next }
+  return { waits, all }
 }
 
 interface Props {
@@ -87,7 +97,7 @@ export function Waits({ saga, place, go }: Props & { readonly saga: SagaView }) 
 }
 
 function WaitersOf({ saga, place, go }: Props & { readonly saga: SagaView }) {
-  const { value, problem, load } = useLoaded(`waiters ${saga.id}`, findWaits)
+  const { value, problem, load } = useLoaded(`waiters ${saga.id}`, () => findWaits(saga))
   if (problem) return <Trouble problem={problem} again={load} />
   if (!value) return <p class="note">Asking those that are queued</p>
   const found = value.waits.filter(({ for_ }) => for_.id === saga.id)
@@ -96,7 +106,7 @@ function WaitersOf({ saga, place, go }: Props & { readonly saga: SagaView }) {
       {found.length > 0 && (
         <ul>
           {found.map(({ waiter, for_ }) => (
-            <li key={waiter.id}>
+            <li key={`${waiter.id} ${for_.key}`}>
               <Glyph kind="queued" />
               <span>
                 <ToSaga {...{ place, go }} id={waiter.id} /> waits for it
@@ -108,8 +118,10 @@ function WaitersOf({ saga, place, go }: Props & { readonly saga: SagaView }) {
         </ul>
       )}
       <p class="note">
-        {found.length === 0 ? 'Nobody waits for it' : `${plural(found.length, 'saga')} found`}
-        {value.all ? '.' : `, among the ${asked} that are queued longest.`}
+        {found.length === 0
+          ? 'Nobody waits for it'
+          : `${plural(new Set(found.map(({ waiter }) => waiter.id)).size, 'saga')} found`}
+        {value.all ? '.' : `, among the ${asked} that are queued longest, and the ${asked} next behind it.`}
       </p>
     </>
   )
@@ -117,7 +129,7 @@ function WaitersOf({ saga, place, go }: Props & { readonly saga: SagaView }) {
 
 /** All lines: each saga that is in the way, the key, and who stands behind it. */
 export function Lines({ place, go }: Props) {
-  const { value, problem, load } = useLoaded('lines', findWaits)
+  const { value, problem, load } = useLoaded('lines', () => findWaits())
   if (!value)
     return problem ? (
       <Trouble problem={problem} again={load} />

@@ -46,7 +46,7 @@ test('whatever is heard: no saga twice, only what matches, the latest of each, a
       const before = [...new Map(given.map((one) => [one.id, one])).values()].filter((one) =>
         matches(one, filter),
       )
-      const rows = heard(before, news, filter)
+      const { rows, next } = heard({ rows: before, next: null }, news, filter)
       expect(new Set(rows.map(({ id }) => id)).size).toBe(rows.length)
       expect(rows.filter((row) => !matches(row, filter))).toEqual([])
       for (const row of rows) expect(row).toBe(news.findLast(({ id }) => id === row.id) ?? row)
@@ -54,8 +54,24 @@ test('whatever is heard: no saga twice, only what matches, the latest of each, a
         Math.max(pageLength, before.length),
       )
       if (filter.after) expect(rows.length).toBeLessThanOrEqual(before.length)
+      // Whatever else is known and matches is on the page behind.
+      const shown = new Set(ids(rows).split(' '))
+      const left = news.filter(
+        ({ id }, index) => !shown.has(id) && news.findLastIndex((one) => one.id === id) === index,
+      )
+      for (const one of left)
+        if (matches(one, filter) && !filter.after) expect(Number(one.cursor)).toBeLessThan(Number(next))
     }),
   )
+})
+
+test('the page behind begins where this one ends, though many came since it was fetched', () => {
+  const rows = Array.from({ length: 50 }, (_, n) => saga(n + 1)).toReversed()
+  const news = Array.from({ length: 200 }, (_, n) => saga(n + 51))
+  const page = heard({ rows, next: '1' }, news, {})
+  expect(ids(page.rows).split(' ').at(-1)).toBe('s201')
+  expect(page.next).toBe('201')
+  expect(heard({ rows: rows.slice(0, 9), next: null }, [saga(99)], {}).next).toBe(null)
 })
 
 test('stuck comes before blocked, blocked before the rest, and the newest first within each', () => {

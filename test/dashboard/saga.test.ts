@@ -67,23 +67,93 @@ describeInBrowser('one saga', () => {
     await page.getByText('local cancelled it: the guest called').waitFor()
   })
 
-  test('a stuck step is resolved; what the API refuses is said in its words', async () => {
+  test('a stuck step is resolved as the one thing that the way back allows', async () => {
     const { world, url } = await serving({ rollbackEvery: 30 })
-    await world.submit('stuck', stuck)
-    const { page, expectError } = await openAt(url, 'stuck')
-    expectError(/409/)
+    await world.submit('stuck', { ...stuck, commit: { payment: 'doubt' } })
+    const { page } = await openAt(url, 'stuck')
     await page.getByRole('button', { name: 'Resolve' }).click()
     const dialog = page.getByRole('dialog')
+    await dialog.getByText('It counts as rolled back').waitFor()
+    expect(await dialog.getByLabel('Step').locator('option').allTextContents()).toEqual(['hotel'])
     await dialog.getByLabel('Reason').fill('cancelled by phone')
-    await dialog.getByRole('radio', { name: /^Committed/ }).check()
-    await dialog.getByRole('button', { name: 'Resolve the step' }).click()
-    await dialog.getByText('NOT_RESOLVABLE').waitFor()
-    await dialog.getByRole('radio', { name: /^Rolled back/ }).check()
     await dialog.getByRole('button', { name: 'Resolve the step' }).click()
     await page.locator('.head.rolled_back').waitFor()
     expect(await page.locator('.moment.resolved').count()).toBe(1)
     const resolved = (await world.orchestrator.journal('stuck'))?.find(({ type }) => type === 'resolved')
     expect(resolved).toMatchObject({ step: 'hotel', as: 'rolled_back', reason: 'cancelled by phone' })
+  })
+
+  test('forward a step that is waited for is resolved as committed, with its output', async () => {
+    const { world, url } = await serving()
+    await world.submit('slow', { commit: { hotel: 'hang' } })
+    const { page } = await openAt(url, 'slow')
+    await page.locator('.block.open').waitFor()
+    expect(await page.getByRole('button', { name: 'Retry now' }).isDisabled()).toBe(true)
+    await page.getByRole('button', { name: 'Resolve' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText('It counts as committed').waitFor()
+    await dialog.getByLabel('Reason').fill('seen in the hotel')
+    await dialog.getByLabel('Output').fill('{"booked": "by hand"')
+    await dialog.getByRole('button', { name: 'Resolve the step' }).click()
+    await dialog.getByText('the output is no JSON').waitFor()
+    await dialog.getByLabel('Output').fill('{"booked": "by hand"}')
+    await dialog.getByRole('button', { name: 'Resolve the step' }).click()
+    await expect.poll(() => dialog.count()).toBe(0)
+    world.heal()
+    await page.locator('.head.committed').waitFor()
+    const resolved = (await world.orchestrator.journal('slow'))?.find(({ type }) => type === 'resolved')
+    expect(resolved).toMatchObject({ step: 'hotel', as: 'committed', output: { booked: 'by hand' } })
+  })
+
+  test('a saga that ends while one thinks takes the button away, and what the API refuses is said in its words', async () => {
+    const { world, url } = await serving()
+    await world.submit('slow', { commit: { hotel: 'hang' } })
+    const { page, expectError } = await openAt(url, 'slow')
+    expectError(/409/)
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByLabel('Reason').fill('the guest called')
+    // It ends, and the page does not hear of it.
+    await page.route('**/v1/sagas/slow', (route) => route.abort())
+    expectError(/ERR_FAILED/)
+    world.heal()
+    await expect.poll(async () => (await world.orchestrator.get('slow'))?.status).toBe('committed')
+    await dialog.getByRole('button', { name: 'Cancel the saga' }).click()
+    await dialog.getByText('ENDED', { exact: true }).waitFor()
+    await page.unroute('**/v1/sagas/slow')
+    await dialog.getByText('Too late: it has ended.').waitFor()
+    expect(await dialog.getByRole('button', { name: 'Cancel the saga' }).isDisabled()).toBe(true)
+    expect(await dialog.getByLabel('Reason').inputValue()).toBe('the guest called')
+  })
+
+  test('a press that is repeated acts once', async () => {
+    const { world, url } = await serving({ rollbackEvery: 3_600_000 })
+    await world.submit('waits', { commit: { hotel: 'refuse' }, rollback: { flight: 'fail' } })
+    const { page } = await openAt(url, 'waits')
+    await page.getByRole('button', { name: 'Retry now' }).click()
+    const asked: string[] = []
+    page.on('request', (request) => request.method() === 'POST' && asked.push(request.url()))
+    await page.evaluate(
+      `{ const form = document.querySelector('dialog form'); form.requestSubmit(); form.requestSubmit() }`,
+    )
+    await expect.poll(() => page.getByRole('dialog').count()).toBe(0)
+    expect(asked.length).toBe(1)
+  })
+
+  test('the ids that no path can carry are shown and acted on like all others', async () => {
+    const { world, url } = await serving()
+    for (const id of ['.', '..', '=.']) await world.submit(id, { commit: { hotel: 'hang' } })
+    const { page } = await openAt(url, '..')
+    await page.getByRole('heading', { name: '..', exact: true }).waitFor()
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    await page.getByRole('dialog').getByLabel('Reason').fill('an odd id')
+    await page.getByRole('button', { name: 'Cancel the saga' }).click()
+    await page.locator('.head.rolling_back').waitFor()
+    for (const id of ['.', '=.']) {
+      await page.locator(`.row[data-row="${id}"]`).click()
+      await page.getByRole('heading', { name: id, exact: true }).waitFor()
+    }
+    expect((await world.orchestrator.get('.'))?.status).toBe('running')
   })
 
   test('who waits for which key, from both sides, and all lines at a glance', async () => {
