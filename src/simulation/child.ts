@@ -1,24 +1,30 @@
 /**
- * An orchestrator's process in a simulation of several, or of kills. It has the orchestrator and nothing else: trips are handed to it and
- * services answer it over a pipe, so that killing it kills no more than an orchestrator.
+ * An orchestrator's process in a simulation of several, or of kills. It has the orchestrator and nothing else: trips are handed to it over a
+ * pipe, and services answer it from other processes, so that killing it kills no more than an orchestrator.
  *
  * Invariant: it ends by SIGKILL, when it is told to close, or when its parent is gone; never by a signal meant for the parent.
  */
 import { Orchestrator } from '../index.js'
 import { feed } from './feed.js'
+import type { Pong, Told } from './forked-process.js'
 import { orchestratorOptions } from './orchestrator.js'
 import { PipeAgency, type ToChild, type ToParent } from './pipe.js'
 import { bookTrip } from './saga.js'
 
-const send = (message: ToParent): void => {
+const send = (message: ToParent | Pong): void => {
   if (process.connected) process.send?.(message)
 }
 const agency = new PipeAgency(send)
 const stop = new AbortController()
 
-async function begin({ store, plan }: Extract<ToChild, { type: 'begin' }>): Promise<void> {
-  const definition = bookTrip(plan, agency.call)
+async function begin({ store, plan, origins }: Extract<ToChild, { type: 'begin' }>): Promise<void> {
+  const definition = await bookTrip(plan, origins ?? agency.call)
   const orchestrator = await Orchestrator.open(store, orchestratorOptions(definition, { ...plan, store }))
+  const seen = orchestrator.on('entry', ({ entry }) => {
+    if (entry.type !== 'started') return
+    seen()
+    send({ type: 'works' })
+  })
   stop.signal.addEventListener('abort', () => void orchestrator.close().finally(() => process.exit()))
   await feed(
     orchestrator,
@@ -33,10 +39,10 @@ async function begin({ store, plan }: Extract<ToChild, { type: 'begin' }>): Prom
   send({ type: 'done' })
 }
 
-process.on('message', (message: ToChild) => {
-  agency.heard(message)
+process.on('message', (message: ToChild | Told) => {
   if (message.type === 'ping') send({ type: 'pong' })
   if (message.type === 'close') stop.abort()
+  if (message.type === 'answer' || message.type === 'failure') agency.heard(message)
   if (message.type === 'begin') {
     begin(message).catch((error: unknown) => send({ type: 'broke', message: String(error) }))
   }

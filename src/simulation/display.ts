@@ -92,6 +92,7 @@ export function summaryOf(report: Report, kill: number, paint: Paint): string {
     ['repeated calls, answered from records', report.duplicates],
     ['late commits, refused', report.lateRefused],
     ...(kill > 0 ? [['kills', report.kills < kill ? alarm(report.kills, paint) : report.kills]] : []),
+    ...(report.serviceKills > 0 ? [['of them with a service', report.serviceKills]] : []),
     ['seconds', report.seconds.toFixed(1)],
     ['trips per second', report.sagasPerSecond],
   )

@@ -6,7 +6,7 @@
  * - It ends when every outcome was answered, or when `stop` aborts: then it submits nothing more, and waits for nobody.
  */
 import type { Orchestrator } from '../index.js'
-import type { bookTrip, TripPolicy } from './saga.js'
+import type { BookTrip, TripPolicy } from './saga.js'
 import { tripOf } from './trip.js'
 
 export interface FeedPlan extends TripPolicy {
@@ -28,7 +28,7 @@ const windowOf = (concurrency: number): number => Math.max(16, 2 * concurrency)
 
 export async function feed(
   orchestrator: Orchestrator,
-  definition: ReturnType<typeof bookTrip>,
+  definition: BookTrip,
   plan: FeedPlan,
   listener: FeedListener,
   stop: AbortSignal,

@@ -1,6 +1,6 @@
 /**
  * A simulation of several processes, or of kills: orchestrators run in processes of their own, any of which may be killed and
- * started again; the services and the judge live here.
+ * started again; the judge lives here, and the services in processes of their own, or here, too.
  *
  * Invariants
  * - Each process submits a part of the trips of its own, and runs whatever it is given of all of them.
@@ -12,14 +12,13 @@
 import { Orchestrator } from '../index.js'
 import type { Verdict } from './audit.js'
 import { monotonic, pause, randomUpTo } from './clock.js'
+import { ForkedProcess } from './forked-process.js'
 import { endsOf, hasUnfinished, settle } from './orchestrator.js'
 import { openPage } from './page.js'
-import { failureOf, type ToParent } from './pipe.js'
+import { failureOf, type ToChild, type ToParent } from './pipe.js'
 import type { Run } from './run.js'
-import { Services } from './services.js'
-import { Victim } from './victim.js'
 
-/** A kill that is due comes at a random moment within so many ms: a trip takes about ten. */
+/** A kill that is due comes at a random moment within so many ms: a trip takes about twenty. */
 const latestMoment = 20
 
 export async function runFleet(run: Run): Promise<Verdict[]> {
@@ -31,7 +30,7 @@ export async function runFleet(run: Run): Promise<Verdict[]> {
     await fleet.untilDone()
     run.booked = monotonic()
     if (run.stop.aborted) {
-      run.plan.giveUp()
+      run.services.release(true)
       return run.tally.verdicts(run.options)
     }
     await run.services.settled()
@@ -46,8 +45,8 @@ export async function runFleet(run: Run): Promise<Verdict[]> {
 /** One of the processes, from its start until it dies. The next one takes its place in the fleet. */
 interface Member {
   readonly place: number
-  readonly victim: Victim
-  /** It has called a service: one that has not has done nothing worth killing it for. */
+  readonly victim: ForkedProcess<ToChild, ToParent>
+  /** It has begun to call services: one that has not has done nothing worth killing it for. */
   hasWorked: boolean
   /** Every outcome that it waited for was answered. */
   isDone: boolean
@@ -89,13 +88,15 @@ class Fleet {
   }
 
   #start(place: number): void {
-    const { options, tally, store, name } = this.#run
+    const { options, tally, store, name, services } = this.#run
+    const origins = typeof services.at === 'function' ? undefined : services.at
     const { sagas, seed, concurrency, keys, workers } = options
-    const victim = new Victim((message) => this.#hear(member, message))
+    const victim: Member['victim'] = new ForkedProcess('child.js', (message) => this.#hear(member, message))
     const member: Member = { place, victim, hasWorked: false, isDone: false, isDoomed: false }
     this.#members[place] = member
     const trips = [...tally.pending(sagas)].filter((trip) => trip % workers === place)
-    victim.send({ type: 'begin', store, plan: { seed, concurrency, keys, run: name, trips } })
+    const plan = { seed, concurrency, keys, run: name, trips }
+    victim.send({ type: 'begin', store, plan, ...(origins && { origins }) })
     victim.exit.then(
       ({ code, signal }) => this.#ended(member, `ended by itself (${signal ?? code})`),
       (error: Error) => this.#ended(member, `could not be started: ${error.message}`),
@@ -109,8 +110,10 @@ class Fleet {
   #hear(member: Member, message: ToParent): void {
     const { tally } = this.#run
     switch (message.type) {
-      case 'call':
+      case 'works':
         member.hasWorked = true
+        break
+      case 'call':
         void this.#serve(member, message)
         break
       case 'submitted':
@@ -126,15 +129,13 @@ class Fleet {
       case 'broke':
         this.#fail(new Error(`an orchestrator's process broke: ${message.message}`))
         break
-      case 'pong':
-        break
     }
     void this.#maybeKill().catch(this.#fail)
   }
 
   /** Kills one of those that have worked, at random, if the plan says so. */
   async #maybeKill(): Promise<void> {
-    const { plan, tally } = this.#run
+    const { plan, tally, services } = this.#run
     if (this.#killing || this.#closing || !plan.isDue(tally.answered)) return
     const worked = this.#members.filter(({ hasWorked }) => hasWorked)
     const member = worked.length > 0 ? worked[randomUpTo(worked.length - 1)] : undefined
@@ -143,17 +144,21 @@ class Fleet {
     await pause(randomUpTo(latestMoment))
     member.isDoomed = true
     const died = await member.victim.kill()
-    plan.tried(died && (await hasUnfinished(this.#observer, this.#run.name)), member.victim)
+    // The next orchestrator begins when the service is back: what it booked before would be refused, the hostage, too.
+    const tookService = plan.takesService && (await services.kill?.()) === true
+    plan.tried(died && (await hasUnfinished(this.#observer, this.#run.name)), tookService)
+    services.release(!plan.left)
     this.#killing = false
     if (!this.#closing) this.#start(member.place)
+    // The others may have nothing to say any more.
+    await this.#maybeKill()
   }
 
   async #serve({ victim }: Member, { id, call }: Extract<ToParent, { type: 'call' }>): Promise<void> {
-    const { plan, services } = this.#run
-    await plan.mayCall(call.trip, victim)
-    if (!(services instanceof Services)) throw new Error('a fleet books at services in this process')
+    const { at } = this.#run.services
+    if (typeof at !== 'function') throw new Error('services with an address are called there')
     try {
-      victim.send({ type: 'answer', id, booking: await services.call(call) })
+      victim.send({ type: 'answer', id, booking: await at(call, () => victim.isGone) })
     } catch (error) {
       victim.send({ type: 'failure', id, failure: failureOf(error) })
     }

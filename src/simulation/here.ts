@@ -8,14 +8,12 @@ import { feed } from './feed.js'
 import { endsOf, orchestratorOptions, settle } from './orchestrator.js'
 import { openPage } from './page.js'
 import type { Run } from './run.js'
-import { bookTrip, bookTripRemotely } from './saga.js'
-import { ServiceFleet } from './service-fleet.js'
-import { Services } from './services.js'
+import { bookTrip } from './saga.js'
 
 /** Books all trips, waits until every call has settled, and says what each saga came to. The orchestrator stays open. */
 export async function runHere(run: Run): Promise<Verdict[]> {
   const { options, services, tally, stop } = run
-  const definition = await definitionFor(run)
+  const definition = await bookTrip(options, services.at)
   const orchestrator = await Orchestrator.open(
     run.store,
     orchestratorOptions(definition, { ...options, store: run.store }),
@@ -34,10 +32,4 @@ export async function runHere(run: Run): Promise<Verdict[]> {
   await services.settled()
   await settle(orchestrator, run.name, stop)
   return tally.verdicts(options, await endsOf(orchestrator, run.name))
-}
-
-function definitionFor({ options, services }: Run) {
-  if (services instanceof ServiceFleet) return bookTripRemotely(options, services.origins)
-  if (services instanceof Services) return bookTrip(options, (call) => services.call(call))
-  throw new Error('these services cannot be booked at')
 }

@@ -4,8 +4,7 @@
  *
  * Invariants
  * - Kill `k` of `n` comes due once about k/n of the trips have ended, so that they fit into a run of any speed.
- * - As long as kills are left, the last trip is held hostage: its calls get no answer before the process that made them is killed.
- *   So the run cannot end first, and there is always a saga that is unfinished.
+ * - As long as kills are left the run does not end, for the last trip is held hostage (hostage.ts).
  * - A kill counts only once it was proven (`proven`); one that was not is tried again, with a bound.
  */
 import { dice } from './dice.js'
@@ -13,15 +12,15 @@ import type { SimulationOptions } from './options.js'
 
 export class KillPlan {
   kills = 0
+  serviceKills = 0
   readonly #wanted: number
-  readonly #hostage: number
+  readonly #takesServices: boolean
   readonly #thresholds: readonly number[]
   #tries = 0
-  #held: { readonly caller: unknown; readonly release: () => void }[] = []
 
-  constructor({ kill, sagas, seed }: SimulationOptions) {
+  constructor({ kill, sagas, seed, workers, inProcess }: SimulationOptions) {
     this.#wanted = kill
-    this.#hostage = sagas - 1
+    this.#takesServices = !inProcess && workers === 1
     this.#thresholds = Array.from({ length: kill }, (_, index) => {
       const jitter = dice(`${seed}/kill/${index}`)()
       return Math.min(sagas - 1, Math.floor(((index + jitter) / kill) * 0.95 * sagas))
@@ -37,27 +36,17 @@ export class KillPlan {
     return this.left && ended >= (this.#thresholds[this.kills] ?? 0)
   }
 
-  /** Resolves when this trip's call may go on: at once, or for the hostage once its caller is dead, or the last kill was made. */
-  async mayCall(trip: number, caller: unknown): Promise<void> {
-    if (trip !== this.#hostage || !this.left) return
-    await new Promise<void>((release) => this.#held.push({ caller, release }))
+  /**
+   * Every third kill takes the process of a service with it. Not where other orchestrators run on: what they book in the meantime is
+   * refused within a millisecond, so that a second without a service would empty the run of trips.
+   */
+  get takesService(): boolean {
+    return this.#takesServices && this.#tries % 3 === 2
   }
 
-  /** The process `killed` is dead. */
-  tried(proven: boolean, killed: unknown): void {
+  tried(proven: boolean, tookService: boolean): void {
     this.#tries++
     if (proven) this.kills++
-    const held = this.#held
-    this.#held = []
-    for (const call of held) {
-      if (this.left && call.caller !== killed) this.#held.push(call)
-      else call.release()
-    }
-  }
-
-  /** Nobody will be killed any more. */
-  giveUp(): void {
-    this.#tries = Number.POSITIVE_INFINITY
-    for (const { release } of this.#held.splice(0)) release()
+    if (tookService) this.serviceKills++
   }
 }

@@ -21,7 +21,7 @@ export interface SimulationOptions {
   readonly workers: number
   /** How often one of these processes is killed. With one worker and no kill the orchestrator runs in this process. */
   readonly kill: number
-  /** The services run in this process instead of in three of their own: faster, and less like life. Always so with kills or workers. */
+  /** The services run in this process instead of in three of their own: faster, and less like life. */
   readonly inProcess: boolean
 }
 
@@ -73,7 +73,7 @@ export function readOptions(given: GivenOptions): SimulationOptions {
     store: readStore(given.store, kill, workers),
     workers,
     kill,
-    inProcess: given.inProcess === true || kill > 0 || workers > 1,
+    inProcess: given.inProcess === true,
   }
 }
 

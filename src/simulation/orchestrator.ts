@@ -6,11 +6,11 @@ import type { End } from './audit.js'
 import { monotonic, pause } from './clock.js'
 import { grace } from './faults.js'
 import { sagaId } from './feed.js'
-import type { bookTrip } from './saga.js'
+import type { BookTrip } from './saga.js'
 
 /** Faults are the point here, so nothing is logged: thousands of warnings would say what the table says. */
 export function orchestratorOptions(
-  definition: ReturnType<typeof bookTrip>,
+  definition: BookTrip,
   { concurrency, store }: { readonly concurrency: number; readonly store: string },
 ) {
   const options = { sagas: [definition], concurrency, grace, log: false } as const

@@ -1,12 +1,12 @@
 /**
- * What an orchestrator's process and its parent say to each other, where it may be killed: the services live in the parent,
- * so that they survive, and what a killed process had asked for still lands.
+ * What an orchestrator's process and its parent say to each other, where it may be killed. With `--in-process` the services live in the
+ * parent, and are called over this pipe, too: so they survive, and what a killed process had asked for still lands.
  *
  * Invariant: only JSON crosses; an error keeps what an orchestrator judges it by: whether it is a `Rejected`, and its code.
  */
 import { Rejected } from '../index.js'
 import type { FeedPlan } from './feed.js'
-import type { Agency, Booking, ServiceCall } from './trip.js'
+import type { Agency, Booking, Origins, ServiceCall } from './trip.js'
 
 export interface Failure {
   readonly message: string
@@ -15,17 +15,22 @@ export interface Failure {
 }
 
 export type ToChild =
-  | { readonly type: 'begin'; readonly store: string; readonly plan: FeedPlan & { readonly trips: number[] } }
+  | {
+      readonly type: 'begin'
+      readonly store: string
+      readonly plan: FeedPlan & { readonly trips: number[] }
+      /** Absent: at services behind this pipe. */
+      readonly origins?: Origins
+    }
   | { readonly type: 'answer'; readonly id: number; readonly booking: Booking | null }
   | { readonly type: 'failure'; readonly id: number; readonly failure: Failure }
-  | { readonly type: 'ping' }
-  | { readonly type: 'close' }
 
 export type ToParent =
   | { readonly type: 'call'; readonly id: number; readonly call: ServiceCall }
+  /** It is about to call a service for the first time. */
+  | { readonly type: 'works' }
   | { readonly type: 'submitted'; readonly trip: number }
   | { readonly type: 'ended'; readonly trip: number; readonly status: 'committed' | 'rolled_back' }
-  | { readonly type: 'pong' }
   /** Every outcome was answered. */
   | { readonly type: 'done' }
   | { readonly type: 'broke'; readonly message: string }

@@ -5,8 +5,7 @@
  */
 import { type CommitContext, type RollbackContext, saga } from '../index.js'
 import { stepTimeout } from './faults.js'
-import type { Origins } from './service-fleet.js'
-import { type Agency, type Booking, orders, type ServiceName, type Trip } from './trip.js'
+import { type Agency, type Booking, type Origins, orders, type ServiceName, type Trip } from './trip.js'
 
 export interface TripPolicy {
   readonly concurrency: number
@@ -22,8 +21,13 @@ function keysOf({ concurrency, keys }: TripPolicy): { keys?: (trip: Trip) => str
 /** Failing rollbacks are tried again soon: the services of a simulation recover at once. */
 const rollbackRetry = { min: 5, max: 100 }
 
+export type BookTrip = ReturnType<typeof bookBy>
+
+export const bookTrip = (policy: TripPolicy, at: Agency | Origins): BookTrip | Promise<BookTrip> =>
+  typeof at === 'function' ? bookBy(policy, at) : bookRemotely(policy, at)
+
 /** The hotel is asked twice before the trip turns back, so that a doubt followed by a refusal or a success happens too. */
-export function bookTrip(policy: TripPolicy, agency: Agency) {
+function bookBy(policy: TripPolicy, agency: Agency) {
   const step = (service: ServiceName, attempts: number) => ({
     commit: (context: CommitContext<Trip, unknown>) =>
       agency({ ...callOf(service, context), direction: 'commit', order: orders[service](context.input) }),
@@ -40,10 +44,7 @@ export function bookTrip(policy: TripPolicy, agency: Agency) {
 }
 
 /** The same over HTTP: each step is two requests to a service that runs elsewhere. */
-export async function bookTripRemotely(
-  policy: TripPolicy,
-  origins: Origins,
-): Promise<ReturnType<typeof bookTrip>> {
+async function bookRemotely(policy: TripPolicy, origins: Origins): Promise<BookTrip> {
   const { remote } = await import('../http/index.js')
   const step = (service: ServiceName, attempts: number) =>
     remote<Booking | null, Trip, unknown>({

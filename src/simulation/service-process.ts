@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import { Rejected } from '../index.js'
 import { every } from './clock.js'
+import type { Pong, Told } from './forked-process.js'
 import type { SimulationOptions } from './options.js'
 import { type FaultCounts, Services } from './services.js'
 import type { Booking, ServiceName } from './trip.js'
@@ -21,10 +22,13 @@ export type ToService =
       readonly service: ServiceName
       readonly folder: string
       readonly options: SimulationOptions
+      /** Where to listen; 0: anywhere. */
+      readonly port: number
     }
+  /** Somebody was killed. */
+  | { readonly type: 'release'; readonly isFree: boolean }
   /** Say when no effect is under way any more. */
   | { readonly type: 'settle' }
-  | { readonly type: 'close' }
 
 export type FromService =
   | { readonly type: 'listening'; readonly port: number }
@@ -38,7 +42,7 @@ interface Asked {
   readonly order?: Booking
 }
 
-const send = (message: FromService): void => {
+const send = (message: FromService | Pong): void => {
   if (process.connected) process.send?.(message)
 }
 
@@ -47,16 +51,20 @@ class ServiceServer {
   readonly #services: Services
   readonly #server = createServer((request, response) => void this.#serve(request, response))
 
-  constructor({ service, folder, options }: Extract<ToService, { type: 'begin' }>) {
+  constructor({ service, folder, options, port }: Extract<ToService, { type: 'begin' }>) {
     this.#service = service
     this.#services = new Services(folder, options, [service])
-    this.#server.listen(0, '127.0.0.1', () => {
+    this.#server.listen(port, '127.0.0.1', () => {
       send({ type: 'listening', port: (this.#server.address() as AddressInfo).port })
     })
   }
 
   get counts(): FaultCounts {
     return this.#services.counts
+  }
+
+  release(isFree: boolean): void {
+    this.#services.release(isFree)
   }
 
   async settled(): Promise<void> {
@@ -66,7 +74,6 @@ class ServiceServer {
 
   close(): void {
     this.#services.close()
-    process.exit()
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -83,7 +90,7 @@ class ServiceServer {
     const { trip, order } = (await json(request)) as Asked
     const header = (name: string): string => String(request.headers[name] ?? '')
     const direction = header('x-backstep-direction') === 'rollback' ? 'rollback' : 'commit'
-    return this.#services.call({
+    const call = {
       service: this.#service,
       direction,
       trip,
@@ -92,7 +99,8 @@ class ServiceServer {
       commitKey: header('x-backstep-commit-key'),
       token: Number(header('x-backstep-token')),
       ...(order && direction === 'commit' ? { order } : {}),
-    })
+    } as const
+    return this.#services.call(call, () => request.socket.destroyed)
   }
 }
 
@@ -117,7 +125,7 @@ every(200, () => {
   send({ type: 'counts', counts: server.counts })
 })
 
-process.on('message', (message: ToService) => {
+process.on('message', (message: ToService | Told) => {
   if (message.type === 'begin') {
     try {
       server = new ServiceServer(message)
@@ -125,8 +133,13 @@ process.on('message', (message: ToService) => {
       send({ type: 'broke', message: String(error) })
     }
   }
+  if (message.type === 'release') server?.release(message.isFree)
   if (message.type === 'settle') void server?.settled()
-  if (message.type === 'close') server?.close()
+  if (message.type === 'ping') send({ type: 'pong' })
+  if (message.type === 'close') {
+    server?.close()
+    process.exit()
+  }
 })
 process.on('disconnect', () => process.exit())
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {})

@@ -12,13 +12,16 @@ import { Rejected } from '../index.js'
 import { Books, type Opening } from './books.js'
 import { pause } from './clock.js'
 import { draw, type Fault } from './faults.js'
+import { Hostage, type IsGone } from './hostage.js'
 import type { SimulationOptions } from './options.js'
 import {
+  type Agency,
   type Booking,
   type Direction,
   flights,
   highestPrice,
   hotels,
+  type Origins,
   type ServiceCall,
   type ServiceName,
   services,
@@ -46,9 +49,15 @@ interface Service {
 
 /** The services of a run, in this process or in their own. */
 export interface ServicesOfRun {
+  /** Where to book: by a function, or at these addresses. */
+  readonly at: Agency | Origins
   readonly counts: FaultCounts
+  /** Somebody was killed: what the dead had asked for goes on. `isFree`: nobody will be any more. */
+  release(isFree: boolean): void
   /** Resolves once no effect is under way. */
   settled(): Promise<void>
+  /** Kills the process of one with SIGKILL, and starts it again. True if it answered right before, and died of this. */
+  kill?(): Promise<boolean>
   close(): void | Promise<void>
 }
 
@@ -65,6 +74,8 @@ export const booksFile = (folder: string, service: ServiceName): string => join(
 
 export class Services implements ServicesOfRun {
   readonly counts = noCounts()
+  readonly at: Agency = (call, isGone) => this.call(call, isGone)
+  readonly #hostage: Hostage
   readonly #options: SimulationOptions
   readonly #services: ReadonlyMap<ServiceName, Service>
   readonly #going = new Set<Promise<unknown>>()
@@ -72,6 +83,7 @@ export class Services implements ServicesOfRun {
   /** `names`: only these. */
   constructor(folder: string, options: SimulationOptions, names: readonly ServiceName[] = services) {
     this.#options = options
+    this.#hostage = new Hostage(options)
     const open = (service: ServiceName): [ServiceName, Service] => {
       const books = new Books(booksFile(folder, service), openingsOf(service, options))
       return [service, { books, guard: barrier(books.db) }]
@@ -80,12 +92,12 @@ export class Services implements ServicesOfRun {
   }
 
   /** Does what the call asks for, unless the dice are against it. */
-  call(call: ServiceCall): Promise<Booking | null> {
+  call(call: ServiceCall, isGone: IsGone = () => false): Promise<Booking | null> {
     const cast = { seed: this.#options.seed, saga: call.trip, step: call.service, ...call }
     const { fault, latency } = draw(cast, this.#options.failureRate)
     this.#count(call.direction, fault)
     if (fault.kind === 'hang' && fault.lands === null) return new Promise(() => {})
-    const answer = this.#answer(call, fault, latency)
+    const answer = this.#hostage.mayCall(call.trip, isGone).then(() => this.#answer(call, fault, latency))
     // Its failure is the caller's to handle; here it only counts as under way.
     const going: Promise<void> = answer.then(nothing, nothing).then(() => void this.#going.delete(going))
     this.#going.add(going)
@@ -95,6 +107,10 @@ export class Services implements ServicesOfRun {
   /** Resolves once no effect is under way. */
   async settled(): Promise<void> {
     while (this.#going.size > 0) await Promise.all(this.#going)
+  }
+
+  release(isFree: boolean): void {
+    this.#hostage.release(isFree)
   }
 
   close(): void {

@@ -24,6 +24,8 @@ export interface Report extends FaultCounts {
   readonly violations: number
   /** Kills that were proven: alive, with unfinished sagas, dead by SIGKILL. */
   readonly kills: number
+  /** How many of them a service died with, and was started again. What it had counted in its last fifth of a second is lost. */
+  readonly serviceKills: number
   readonly seed: number
   readonly failureRate: number
   readonly concurrency: number
@@ -118,6 +120,7 @@ function report(run: Run, verdicts: readonly Verdict[], interrupted: boolean): R
     violations: details.length,
     ...run.services.counts,
     kills: run.plan.kills,
+    serviceKills: run.plan.serviceKills,
     seed,
     failureRate,
     concurrency,

@@ -39,8 +39,11 @@ export interface ServiceCall {
   readonly order?: Booking
 }
 
-/** Who carries calls to the services. */
-export type Agency = (call: ServiceCall) => Promise<Booking | null>
+/** Who carries calls to the services. `isGone`: whether nobody waits for the answer any more. */
+export type Agency = (call: ServiceCall, isGone?: () => boolean) => Promise<Booking | null>
+
+/** Where each service is, if it is to be booked at over HTTP. */
+export type Origins = Readonly<Record<ServiceName, string>>
 
 export const flights = 12
 export const hotels = 8

@@ -79,16 +79,27 @@ test.each([
 
 describe('--kill', () => {
   test.each([
-    ['spread over a run', ['--sagas', '60', '--kill', '3']],
-    ['more kills than trips', ['--sagas', '2', '--kill', '3']],
-    ['side by side, with keys', ['--sagas', '150', '--kill', '3', '--concurrency', '16', '--keys', '10']],
+    // Every third kill takes a service with it, where nobody else would run on without it.
+    ['spread over a run', ['--sagas', '60', '--kill', '3'], { serviceKills: 1, inProcess: false }],
+    ['more kills than trips', ['--sagas', '2', '--kill', '3'], { serviceKills: 1, inProcess: false }],
+    [
+      'side by side, with keys',
+      ['--sagas', '150', '--kill', '3', '--concurrency', '16', '--keys', '10'],
+      { serviceKills: 1, inProcess: false },
+    ],
     [
       'three processes on one store',
       ['--sagas', '150', '--kill', '4', '--workers', '3', '--concurrency', '4'],
+      { serviceKills: 0, inProcess: false },
+    ],
+    [
+      'with services that nobody kills',
+      ['--sagas', '100', '--kill', '3', '--workers', '2', '--in-process'],
+      { serviceKills: 0, inProcess: true },
     ],
   ])(
     '%s: every kill happens, every trip ends whole or undone',
-    async (_, flags) => {
+    async (_, flags, wanted) => {
       const { stdout, stderr, code } = await finish(start(...flags, '--failure-rate', '0.1', '--json'))
       const report = reportOf(stdout)
       expect(report, stderr).toMatchObject({
@@ -96,6 +107,7 @@ describe('--kill', () => {
         violations: 0,
         details: [],
         kills: Number(flags[3]),
+        ...wanted,
       })
       expect(code).toBe(0)
     },

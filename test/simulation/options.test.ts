@@ -39,7 +39,7 @@ test('text and numbers are both read', () => {
     store: 'sqlite:a.db',
     workers: 1,
     kill: 2,
-    inProcess: true,
+    inProcess: false,
   })
 })
 

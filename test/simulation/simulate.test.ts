@@ -1,12 +1,14 @@
 /**
  * Whole simulations, small: serial, keyed, side by side, in memory and on SQLite, with few faults and with many.
  */
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Orchestrator, saga } from 'backstep'
 import { afterEach, expect, test } from 'vitest'
 import { type GivenOptions, type Report, simulate, type Watch } from '#dist/simulation/index.js'
+import type { Origins } from '#dist/simulation/trip.js'
 
 const folders: string[] = []
 afterEach(() => {
@@ -63,6 +65,35 @@ test('with the services in processes of their own, over HTTP, behind the page', 
   expect(report.calls).toBeGreaterThan(240)
   // Nothing listens any more.
   await expect(fetch(`${page}livez`)).rejects.toThrow()
+}, 60_000)
+
+/** The process that `ps` knows by this word, below this one. */
+function childRunning(script: string): number {
+  const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' }).split('\n')
+  const fields = lines.map((line) => line.trim().split(/\s+/))
+  const found = fields.find((words) => words[1] === String(process.pid) && words.join(' ').includes(script))
+  return Number(found?.[0])
+}
+
+test('a service that somebody kills comes back where it was, with its books', async () => {
+  let flight = ''
+  const answers = () =>
+    fetch(flight, { method: 'POST', body: '{}' }).then(
+      () => true,
+      () => false,
+    )
+  const began: Watch['began'] = ({ tally, services }) => {
+    flight = (services.at as Origins).flight
+    const look = setInterval(() => {
+      if (tally.answered < 30) return
+      clearInterval(look)
+      process.kill(childRunning('service-process.js'), 'SIGKILL')
+    }, 5)
+  }
+  const reported = () => expect.poll(answers, { timeout: 20_000 }).toBe(true)
+  const report = await run({ sagas: 150, seed: 3, inProcess: false }, { began, reported })
+  expect(report).toMatchObject(clean)
+  expect(report.committed).toBeGreaterThan(20)
 }, 60_000)
 
 test('without faults all commit', async () => {

@@ -1,42 +1,51 @@
 /**
- * The orchestrator's process, as its parent sees it: started, asked whether it is alive, killed, or closed.
+ * A process of the simulation, of an orchestrator or of a service, as its parent sees it: started, asked whether it is alive, killed, or closed.
  *
  * Invariant: `exit` resolves once for however it ends; nothing that it sends is heard after that.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { patience } from './clock.js'
-import type { ToChild, ToParent } from './pipe.js'
 
 export interface Exit {
   readonly code: number | null
   readonly signal: string | null
 }
 
-const script = fileURLToPath(new URL('./child.js', import.meta.url))
+/** What every such process understands. */
+export type Told = { readonly type: 'ping' } | { readonly type: 'close' }
+/** What it answers to a ping. */
+export type Pong = { readonly type: 'pong' }
+
 /** A process that has not answered for so long is not shown to be alive, ms. */
 const pongWithin = 5_000
 const closeWithin = 15_000
 
-export class Victim {
+export class ForkedProcess<Sent extends { readonly type: string }, Heard extends { readonly type: string }> {
   readonly exit: Promise<Exit>
+  /** Nobody is there any more. */
+  isGone = false
   readonly #process: ChildProcess
   #pong: (() => void) | undefined
 
-  constructor(hear: (message: ToParent) => void) {
+  constructor(script: 'child.js' | 'service-process.js', hear: (message: Heard) => void) {
+    const file = fileURLToPath(new URL(`./${script}`, import.meta.url))
     // Its stdout would mix with the simulation's own.
-    this.#process = fork(script, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })
-    this.#process.on('message', (message: ToParent) => {
-      if (message.type === 'pong') this.#pong?.()
+    this.#process = fork(file, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })
+    this.#process.on('message', (message: Heard | Pong) => {
+      if (isPong(message)) this.#pong?.()
       else hear(message)
     })
     this.exit = new Promise((resolve, reject) => {
       this.#process.once('error', reject)
-      this.#process.once('exit', (code, signal) => resolve({ code, signal }))
+      this.#process.once('exit', (code, signal) => {
+        this.isGone = true
+        resolve({ code, signal })
+      })
     })
   }
 
-  send(message: ToChild): void {
+  send(message: Sent | Told): void {
     // Answers to a process that is gone by now go nowhere.
     if (this.#process.connected) this.#process.send(message, () => {})
   }
@@ -65,3 +74,5 @@ export class Victim {
     return Promise.race([pong, this.exit.then(() => false), patience(pongWithin).then(() => false)])
   }
 }
+
+const isPong = (message: { readonly type: string }): message is Pong => message.type === 'pong'
