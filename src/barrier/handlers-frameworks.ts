@@ -3,7 +3,9 @@
  *
  * Invariants
  * - Node's own request and response are the common ground of Express and node:http: nothing of Express itself is used.
- * - A body that the framework has parsed is taken as it is; one that it has not is read here, up to 1 MB.
+ * - A body that the framework has parsed is taken as it is; one that it has not is read here, up to 1 MB. Hono reads by itself: there only
+ *   what says its length is refused before it is read.
+ * - What a framework would read out of an error (`status: 404`) never becomes the answer: it would say that there was no effect.
  */
 import { BadInputError } from '../core/errors.js'
 import { maxJsonBytes } from '../core/json.js'
@@ -111,7 +113,10 @@ class HonoExchange implements Exchange {
   }
 
   async body(): Promise<unknown> {
-    return parsed(await this.#context.req.text())
+    refuseLarge(Number(this.header('content-length') ?? 0))
+    const text = await this.#context.req.text()
+    refuseLarge(text.length)
+    return parsed(text)
   }
 
   answer(value: unknown): Response {
@@ -123,7 +128,7 @@ class HonoExchange implements Exchange {
   }
 
   fail(error: unknown): never {
-    throw error
+    throw anonymous(error)
   }
 }
 
@@ -153,7 +158,7 @@ class FastifyExchange implements Exchange {
   }
 
   fail(error: unknown): never {
-    throw error
+    throw anonymous(error)
   }
 
   #send({ status, headers, text }: Written): unknown {
@@ -194,7 +199,7 @@ class NodeExchange implements Exchange {
   }
 
   fail(error: unknown): void {
-    if (this.#next) return this.#next(error)
+    if (this.#next) return this.#next(anonymous(error))
     const body = { type: 'about:blank', title: 'In doubt', status: 500 }
     this.refuse({ status: 500, retryAfter: undefined, body })
   }
@@ -211,10 +216,21 @@ async function readBody(request: AsyncIterable<Uint8Array>): Promise<unknown> {
   let size = 0
   for await (const chunk of request) {
     size += chunk.length
-    if (size > maxJsonBytes) throw new BadInputError('the body is larger than 1 MB', 'send less')
+    refuseLarge(size)
     chunks.push(chunk)
   }
   return parsed(Buffer.concat(chunks).toString())
+}
+
+function refuseLarge(bytes: number): void {
+  if (bytes > maxJsonBytes) throw new BadInputError('the body is larger than 1 MB', 'send less')
+}
+
+/** The error that a framework gets to see; one that names an answer of its own comes as the cause of one that does not. */
+function anonymous(error: unknown): unknown {
+  const { status, statusCode, getResponse } = (error ?? {}) as Record<string, unknown>
+  if (status === undefined && statusCode === undefined && getResponse === undefined) return error
+  return new Error(`nobody knows what came of this call: ${(error as Error).message}`, { cause: error })
 }
 
 function parsed(text: string): unknown {

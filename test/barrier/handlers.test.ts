@@ -17,6 +17,7 @@ import Database from 'better-sqlite3'
 import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
+import { HTTPException } from 'hono/http-exception'
 import { afterEach, describe, expect, test } from 'vitest'
 import { remote } from '#dist/remote/index.js'
 import { describePostgres } from '../support/postgres.js'
@@ -242,6 +243,16 @@ describe.each(Object.entries(frameworks))('%s', (_, serve) => {
       { status: 503, retryAfter: '1' },
     ],
     ['anything else', () => new Error('a bug'), { status: 500, said: undefined }],
+    [
+      'an error that another service answered with 404',
+      () => Object.assign(new Error('no such card'), { status: 404, statusCode: 404 }),
+      { status: 500, said: undefined },
+    ],
+    [
+      'an exception of Hono',
+      () => new HTTPException(403, { message: 'no' }),
+      { status: 500, said: undefined },
+    ],
   ] as const)('%s', async (_name, make, expected) => {
     const { guard, book, effects } = sqlite()
     const commit = commitHandler(guard, () => {
@@ -283,9 +294,7 @@ test.each(['hono', 'node:http'])(
     const { handlers, calls } = sqlite()
     const url = await (frameworks[name] as Serve)(handlers)
     expect((await ask(url, { body: '{what' })).said).toMatchObject({ detail: 'the body is no JSON' })
-    if (name === 'node:http') {
-      expect((await ask(url, { body: JSON.stringify('x'.repeat(1_100_000)) })).status).toBe(422)
-    }
+    expect((await ask(url, { body: JSON.stringify('x'.repeat(1_100_000)) })).status).toBe(422)
     expect(calls.effect).toBe(0)
   },
 )
