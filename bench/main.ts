@@ -9,25 +9,30 @@ import { once } from 'node:events'
 import { cpus, loadavg } from 'node:os'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { Command, InvalidArgumentError } from 'commander'
 import { cases } from './cases/index.js'
 import type { Result } from './result.js'
 import { header, lines } from './table.js'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: 'boolean', default: false },
-    /** Of one slice. */
-    seconds: { type: 'string', default: '0.5' },
-    rounds: { type: 'string', default: '10' },
-    /** Only to see that everything runs: tiny slices and backlogs, whose figures mean nothing. */
-    quick: { type: 'boolean', default: false },
-    /** The disk that is measured. Not the folder for temporary files: that is often memory. */
-    dir: { type: 'string', default: here },
-  },
-})
+const above0 = (text: string): string => {
+  if (Number(text) > 0) return text
+  throw new InvalidArgumentError('It is no number above 0.')
+}
+const command = new Command('npm run bench --')
+  .description(
+    'Runs the cases one after the other, each in a process of its own, against a limit measured in the same run.',
+  )
+  .argument('[case...]', 'a case, or the first word of several; without any, all of them')
+  .option('--json', 'one JSON object a line', false)
+  .option('--seconds <n>', 'how long one slice takes', above0, '0.5')
+  .option('--rounds <n>', 'slices of each case', above0, '10')
+  .option('--quick', 'only to see that everything runs: the figures mean nothing', false)
+  .option('--dir <folder>', 'a folder on the disk that is measured', here)
+  .addHelpText('after', `\nCases: ${Object.keys(cases).join(', ')}`)
+  .parse()
+const positionals = command.args
+const values = command.opts<{ json: boolean; seconds: string; rounds: string; quick: boolean; dir: string }>()
 
 /** A name stands for itself, or for all cases that begin with it: `sqlite`, `postgres` (and who runs on that beside us). */
 function named(name: string): string[] {

@@ -18,7 +18,7 @@ import { spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { Command } from 'commander'
 import ts from 'typescript'
 import { broken, controls, mutants } from '../test/mutants/list.mjs'
 import { scoreOf, tableOf } from '../test/mutants/table.mjs'
@@ -27,10 +27,17 @@ import { root, run } from './tarball.mjs'
 /** A run of one file of tests that takes longer hangs. */
 const patience = 300_000
 
-const { values: options, positionals: names } = parseArgs({
-  allowPositionals: true,
-  options: { write: { type: 'boolean' }, json: { type: 'string' }, score: { type: 'string' } },
-})
+const command = new Command('npm run mutants --')
+  .description(
+    'Breaks the engine on purpose, in each way of test/mutants/list.mjs, and demands that the tests notice.',
+  )
+  .argument('[name...]', 'mutants; without any, all of them')
+  .option('--write', 'renews the table of docs/mutants.md')
+  .option('--json <file>', 'writes what killed each')
+  .option('--score <file>', "renews the score on that page from a report of Stryker's, and runs nothing")
+  .parse()
+const names = command.args
+const options = command.opts()
 
 const page = join(root, 'docs/mutants.md')
 

@@ -11,24 +11,33 @@ import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { Orchestrator, type Store } from 'backstep'
 import { sqliteStore } from 'backstep/sqlite'
+import { Command, InvalidArgumentError } from 'commander'
 import { plot } from './plot.js'
 import { judge, type Sample, sample } from './sample.js'
 import { World } from './world.js'
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '60' },
-    seed: { type: 'string', default: '1' },
-    plot: { type: 'string' },
-    json: { type: 'string' },
-    dir: { type: 'string', default: fileURLToPath(new URL('..', import.meta.url)) },
-  },
-})
-const minutes = Number(values.minutes)
-if (!(minutes > 0)) throw new Error('--minutes is no number above 0')
+const above0 = (text: string): number => {
+  if (Number(text) > 0) return Number(text)
+  throw new InvalidArgumentError('It is no number above 0.')
+}
+const values = new Command('npm run soak --')
+  .description(
+    'Half of what the machine can run, under seeded faults; then memory, files and timers must be where they were.',
+  )
+  .option('--minutes <n>', 'how long the load lasts', above0, 60)
+  .option('--seed <n>', 'of the faults', above0, 1)
+  .option('--plot <file>', 'draws the samples as SVG')
+  .option('--json <file>', 'appends each sample as a line')
+  .option(
+    '--dir <folder>',
+    'a folder on the disk that is used',
+    fileURLToPath(new URL('..', import.meta.url)),
+  )
+  .parse()
+  .opts<{ minutes: number; seed: number; plot?: string; json?: string; dir: string }>()
+const { minutes } = values
 
 const concurrency = 64
 /** How long the rate of the machine is measured, and at most so long after the load the last saga ends, in s. */
@@ -36,7 +45,7 @@ const measureFor = Math.min(15, minutes * 15)
 const lastEnd = 60
 const sampleEvery = Math.max(0.5, minutes / 4)
 
-const world = new World(Number(values.seed))
+const world = new World(values.seed)
 const folder = mkdtempSync(join(values.dir, 'soak-'))
 const file = join(folder, 'soak.sqlite')
 
