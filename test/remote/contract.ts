@@ -1,6 +1,7 @@
 /**
  * The wire contract of docs/participants.md, as tests that any participant must pass, in whatever language it is written. What is
- * tested is a service of flights: POST books {"to"} and refuses NOWHERE, DELETE releases, GET tells what is booked.
+ * tested is a service of flights: POST {"to":"LIS"} books and answers {"id":…,"to":"LIS"}, and refuses NOWHERE; DELETE releases and answers
+ * {"released":1}; GET lists the destinations that are booked: ["LIS"].
  */
 import { Orchestrator, Rejected, saga } from 'backstep'
 import { expect, test } from 'vitest'
@@ -78,7 +79,7 @@ export function contract(running: () => Promise<Running>): void {
       expect(first).toEqual({ status: 200, body: { released: 1 } })
       expect(await rollback(url, uid)).toEqual(first)
       expect(await rollback(url, uid, '1', ':2')).toEqual(first)
-      expect(await commit(url, uid)).toMatchObject({ status: 409, body: { code: 'ROLLED_BACK_ALREADY' } })
+      expect(await commit(url, uid)).toMatchObject({ status: 409 })
     })
     expect(added).toBe(0)
   })
@@ -106,7 +107,7 @@ export function contract(running: () => Promise<Running>): void {
     const added = await change(async (url) => {
       const uid = newSaga()
       await rollback(url, uid, '7')
-      expect(await commit(url, uid, 'LIS', '6')).toMatchObject({ status: 500, body: { code: 'STALE_TOKEN' } })
+      expect(await commit(url, uid, 'LIS', '6')).toMatchObject({ status: 500 })
       expect((await rollback(url, uid, '6')).status).toBe(500)
     })
     expect(added).toBe(0)

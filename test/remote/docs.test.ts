@@ -1,5 +1,7 @@
 /** docs/definition-file.md shows what is so: its file loads, and its table of outcomes is the one that decides. */
 import { readFileSync } from 'node:fs'
+import { barrier } from 'backstep/barrier'
+import Database from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
 import { parseDefinitions } from '#dist/remote/index.js'
 import { commitOutcome, type Heard, rollbackOutcome } from '#dist/remote/outcome.js'
@@ -11,6 +13,16 @@ test('the file that the page shows loads', () => {
   expect(parseDefinitions(yaml).map(({ plan }) => plan.shape)).toEqual([
     'flight > hotel | lounge > payment! > mail',
   ])
+})
+
+test('the tables that participants are to make are those of the barrier, on SQLite as it says', () => {
+  const contract = readFileSync(new URL('../../docs/participants.md', import.meta.url), 'utf8')
+  const [, sql = ''] = /```sql\n(.*?)```/s.exec(contract) ?? []
+  const db = new Database(':memory:')
+  db.exec(sql.replace(/\);(?=\n(CREATE|INSERT))/g, ') STRICT;'))
+  expect(db.prepare("SELECT count(*) FROM sqlite_schema WHERE sql LIKE '%STRICT%'").pluck().get()).toBe(3)
+  const call = { idempotencyKey: '019a0000-0000-7000-8000-000000000001:flight:commit', token: 3 }
+  expect(barrier(db).commit(call, () => ({ id: 1 }))).toEqual({ id: 1 })
 })
 
 const rows = page
@@ -26,7 +38,7 @@ function heardIn(cell: string): readonly (readonly [name: string, heard: Heard])
   if (cell.startsWith('sent, and then')) return [['lost', { is: 'lost' }]]
   if (cell.startsWith('not sent')) return [['refused', { is: 'refused' }]]
   if (cell.startsWith('such a status')) {
-    return (['cut', 'not_json', 'too_large'] as const).map((is) => [
+    return (['cut', 'not_json', 'too_large', 'inexact'] as const).map((is) => [
       is,
       { is: 'answered', status: 200, body: { is } },
     ])
