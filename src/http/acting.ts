@@ -10,6 +10,7 @@ import { json } from './answer.js'
 import { type BodyLimits, type Members, membersOf, textOf } from './body.js'
 import { type Call, type Handler, partOf } from './call.js'
 import { etagOf, type Looking, shown, viewOf } from './looking.js'
+import { inTime } from './patience.js'
 import { badRequest } from './problem.js'
 
 export interface Acting {
@@ -38,7 +39,7 @@ function acting(
     const body = await membersOf(call.request, [...members, 'actor'], limits)
     const id = partOf(call, 'sagas')
     const by = byWhom(call, body)
-    const result = await deed(looking.orchestrator, { id, call, body, by })
+    const result = await inTime(deed(looking.orchestrator, { id, call, body, by }))
     log?.info({ event: 'operator', action: name, saga: id, actor: by.actor, result }, `${by.actor}: ${name}`)
     const view = await viewOf(looking, id)
     return json({ result, saga: await shown(looking, view, call.caller) }, 200, { ETag: etagOf(view) })

@@ -7,11 +7,10 @@
  */
 import { type Context, Hono } from 'hono'
 import type { Orchestrator } from '../index.js'
-import { notFound } from '../runtime/facts.js'
 import { Access } from './access.js'
 import { cancelSaga, rebindSaga, resolveStep, retrySaga } from './acting.js'
 import { json, problemFor, text } from './answer.js'
-import { type Around, handle, partOf, type Route } from './call.js'
+import { type Around, cutOf, handle, partOf, type Route } from './call.js'
 import { Following, hasAll } from './follow.js'
 import { Inline } from './inline.js'
 import { withoutPayloads } from './log.js'
@@ -19,6 +18,7 @@ import {
   getHealth,
   getJournal,
   getSaga,
+  journalOf,
   type Looking,
   listDefinitions,
   listSagas,
@@ -122,7 +122,13 @@ function routesOf(
     { method: 'POST', path: `${one}/retry`, need: 'operate', handler: retrySaga(acting) },
     { method: 'POST', path: `${one}/rebind`, need: 'operate', handler: rebindSaga(acting) },
     { method: 'POST', path: `${one}/steps/:step/resolve`, need: 'operate', handler: resolveStep(acting) },
-    { method: 'GET', path: '/v1/events', need: 'read', handler: () => whole.join(), streams: true },
+    {
+      method: 'GET',
+      path: '/v1/events',
+      need: 'read',
+      handler: (call) => whole.join(cutOf(call)),
+      streams: true,
+    },
     { method: 'GET', path: '/v1/definitions', need: 'read', handler: listDefinitions(looking) },
     { method: 'GET', path: '/v1/health', need: 'read', handler: getHealth(looking) },
     { method: 'GET', path: '/v1/stats', need: 'read', handler: () => json(stats.shown) },
@@ -141,15 +147,14 @@ const followed = (looking: Looking, streams: Streams): Route['handler'] => {
   return async (call) => {
     const id = partOf(call, 'sagas')
     const from = call.request.headers.get('Last-Event-ID') ?? undefined
-    const entries = await looking.orchestrator.journal(id)
-    if (!entries) throw notFound(id)
+    const entries = await journalOf(looking, id)
     // What tells an EventSource not to come back.
     if (hasAll(entries, from)) return new Response(null, { status: 204 })
-    return following.join(id, veilFor(looking, call.caller), entries, from)
+    return following.join(id, entries, { veil: veilFor(looking, call.caller), from, cut: cutOf(call) })
   }
 }
 
-/** A store that does not answer is known within a second; one that hangs is not waited for by a probe. */
+/** 503 where the store does not answer. */
 const ready =
   (pulse: Pulse): Route['handler'] =>
   async () => {

@@ -67,9 +67,15 @@ async function bytesOf(request: Request, limit: number): Promise<Uint8Array> {
   }
   const length = request.headers.get('Content-Length')
   if (length !== null && Number(length) > limit) throw tooLarge(limit)
-  // The server holds a body to the length that it announced.
-  if (length !== null) return new Uint8Array(await request.arrayBuffer())
-  return request.body ? readWithin(request.body, limit) : new Uint8Array()
+  try {
+    // The server holds a body to the length that it announced.
+    if (length !== null) return new Uint8Array(await request.arrayBuffer())
+    return request.body ? await readWithin(request.body, limit) : new Uint8Array()
+  } catch (error) {
+    if (error instanceof Problem) throw error
+    // The client went away. Nothing of ours has failed, and nobody reads this.
+    throw badRequest('the body broke off', 'send all of it', 'BAD_JSON')
+  }
 }
 
 async function readWithin(body: ReadableStream<Uint8Array>, limit: number): Promise<Uint8Array> {

@@ -74,6 +74,12 @@ async function answerOf(
   }
 }
 
+/** What ends the connection, where the server is Node's. */
+export function cutOf({ context }: Call): (() => void) | undefined {
+  const { outgoing } = (context.env ?? {}) as { readonly outgoing?: { destroy(): void } }
+  return outgoing && (() => outgoing.destroy())
+}
+
 /** As it was sent: neither decoded nor normalised. */
 export const pathOf = (url: string): string => /^[a-z]+:\/\/[^/?#]*([^?#]*)/i.exec(url)?.[1] ?? ''
 

@@ -10,6 +10,7 @@
  */
 import type { JournalEntry, Orchestrator } from '../index.js'
 import { systemClock } from '../runtime/clock.js'
+import { inTime } from './patience.js'
 import { Poller } from './poller.js'
 import type { Veil } from './redact.js'
 import { frameOf, type Stream, type Streams } from './stream.js'
@@ -86,6 +87,13 @@ class Follower {
   }
 }
 
+export interface Joining {
+  readonly veil: Veil
+  /** Last-Event-ID. */
+  readonly from: string | undefined
+  readonly cut: (() => void) | undefined
+}
+
 export class Following {
   readonly #orchestrator: Orchestrator
   readonly #streams: Streams
@@ -98,9 +106,9 @@ export class Following {
     this.#streams = streams
   }
 
-  /** Throws Problem (503) where there are too many streams. `from`: Last-Event-ID. */
-  join(id: string, veil: Veil, entries: readonly JournalEntry[], from: string | undefined): Response {
-    const stream = this.#streams.open(() => this.#leave(id, follower))
+  /** Throws Problem (503) where there are too many streams. */
+  join(id: string, entries: readonly JournalEntry[], { veil, from, cut }: Joining): Response {
+    const stream = this.#streams.open(() => this.#leave(id, follower), cut)
     const follower = new Follower(stream, veil, placeOf(from))
     const followers = this.#sagas.get(id) ?? new Set()
     this.#sagas.set(id, followers.add(follower))
@@ -127,7 +135,7 @@ export class Following {
   async #look(): Promise<void> {
     for (const [id, followers] of [...this.#sagas]) {
       try {
-        const entries = await this.#orchestrator.journal(id)
+        const entries = await inTime(this.#orchestrator.journal(id))
         for (const follower of [...followers]) {
           // Pruned: nothing will follow.
           if (entries) this.#sendTo(follower, entries)

@@ -12,6 +12,8 @@ import { badRequest, Problem } from './problem.js'
 export const isInline = ({ plan }: Definition): boolean => plan.version.startsWith('inline-')
 
 const pageLength = 200
+/** Each stays for as long as the process lives (some 50 kB), and all of them are stored again with each new one. */
+const mostShapes = 1_000
 
 export interface Submission {
   readonly definition: Definition
@@ -27,7 +29,9 @@ export class Inline {
     this.#allow = allow
     if (allow.length === 0) return
     orchestrator.on('blocked', ({ saga }) => void this.#find(saga).catch(() => {}))
-    // Those that were blocked before anybody listened. A store that does not answer now says so elsewhere, and again later.
+    // Each is said to be blocked once: those of which a store heard nothing that did not answer then.
+    orchestrator.on('available', () => void this.#findAll().catch(() => {}))
+    // Those that were blocked before anybody listened.
     this.#findAll().catch(() => {})
   }
 
@@ -41,7 +45,19 @@ export class Inline {
     }
     if (typeof name !== 'string')
       throw badRequest('name is no text', 'send the name of the saga beside its steps')
-    return inlineSaga({ name, steps, keys, input }, { allow: this.#allow })
+    const submission = inlineSaga({ name, steps, keys, input }, { allow: this.#allow })
+    this.#checkRoom(submission.definition)
+    return submission
+  }
+
+  /** Throws Problem where there are too many to take one more. */
+  #checkRoom({ plan: { name, version } }: Definition): void {
+    if (this.#isOffered(name, version)) return
+    if (this.#orchestrator.definitions().filter(isInline).length < mostShapes) return
+    throw new Problem(403, `there are ${mostShapes} kinds of sagas already that brought their steps along`, {
+      code: 'TOO_MANY_KINDS',
+      hint: 'give the saga and its steps the same names each time, and put what differs into input',
+    })
   }
 
   async #findAll(): Promise<void> {

@@ -3,13 +3,21 @@
  *
  * Invariant: looking changes nothing, and shows nobody what is hidden from him.
  */
-import { type ListOptions, type Orchestrator, type SagaView, type Status, why } from '../index.js'
+import {
+  type JournalEntry,
+  type ListOptions,
+  type Orchestrator,
+  type SagaView,
+  type Status,
+  why,
+} from '../index.js'
 import { systemClock } from '../runtime/clock.js'
 import { notFound } from '../runtime/facts.js'
 import type { Caller } from './access.js'
 import { json } from './answer.js'
 import { type Call, type Handler, partOf } from './call.js'
 import { isInline } from './inline.js'
+import { inTime } from './patience.js'
 import { badRequest } from './problem.js'
 import type { Pulse } from './pulse.js'
 import type { Redaction, Veil } from './redact.js'
@@ -32,14 +40,14 @@ export const veilFor = ({ redaction, showPayloads }: Looking, { role }: Caller):
 export async function shown(looking: Looking, view: SagaView, caller: Caller): Promise<object> {
   const veiled = veilFor(looking, caller).view(view)
   const needsWorkers = view.blocked || (view.owner !== null && view.endedAt === null)
-  const { workers } = needsWorkers ? await looking.pulse.recent() : { workers: [] }
-  return Object.assign(veiled, { why: why(veiled, systemClock.now(), workers) })
+  const health = needsWorkers ? await looking.pulse.recent() : undefined
+  return Object.assign(veiled, { why: why(veiled, systemClock.now(), health?.workers) })
 }
 
 export const etagOf = ({ seq }: Pick<SagaView, 'seq'>): string => `"${seq}"`
 
 export async function viewOf({ orchestrator }: Looking, id: string): Promise<SagaView> {
-  const view = await orchestrator.get(id)
+  const view = await inTime(orchestrator.get(id))
   if (!view) throw notFound(id)
   return view
 }
@@ -51,12 +59,18 @@ export const getSaga =
     return json(await shown(looking, view, call.caller), 200, { ETag: etagOf(view) })
   }
 
+/** Throws SagaStateError (`NOT_FOUND`). */
+export async function journalOf({ orchestrator }: Looking, id: string): Promise<readonly JournalEntry[]> {
+  const entries = await inTime(orchestrator.journal(id))
+  if (!entries) throw notFound(id)
+  return entries
+}
+
 export const getJournal =
   (looking: Looking): Handler =>
   async (call) => {
     const id = partOf(call, 'sagas')
-    const entries = await looking.orchestrator.journal(id)
-    if (!entries) throw notFound(id)
+    const entries = await journalOf(looking, id)
     return json({ entries: veilFor(looking, call.caller).journal(entries) })
   }
 
@@ -65,7 +79,7 @@ export const listSagas =
   async (call) => {
     const { options, counts } = listOf(call)
     const [{ sagas, next }, health] = await Promise.all([
-      orchestrator.list(options),
+      inTime(orchestrator.list(options)),
       counts ? pulse.health() : undefined,
     ])
     return json({ sagas, next: next ?? null, ...(health ? { counts: health.counts } : {}) })

@@ -123,6 +123,7 @@ function countTrouble(orchestrator: Orchestrator, registers: Registry[]): void {
 
 function addGauges(orchestrator: Orchestrator, registers: Registry[]): void {
   const pulse = new Pulse(orchestrator)
+  const healthNow = () => pulse.health().catch(() => undefined)
   const sagas: Gauge = new Gauge({
     name: 'backstep_sagas',
     help: 'Sagas in the store now, by status; stuck and blocked ones again under these names',
@@ -130,12 +131,25 @@ function addGauges(orchestrator: Orchestrator, registers: Registry[]): void {
     registers,
     collect: async () => {
       sagas.reset()
-      const health = await pulse.health().catch(() => undefined)
+      const health = await healthNow()
       for (const [status, value] of Object.entries(health?.counts ?? {})) sagas.set({ status }, value)
-      up.set(health ? 1 : 0)
-      workers.set(health?.workers.filter(({ alive }) => alive).length ?? 0)
     },
   })
-  const up = new Gauge({ name: 'backstep_store_up', help: '1 where the store answers', registers })
-  const workers = new Gauge({ name: 'backstep_workers', help: 'Live workers on the store', registers })
+  // Each asks for itself: what one sets in another may be read before it is set.
+  const up: Gauge = new Gauge({
+    name: 'backstep_store_up',
+    help: '1 where the store answers',
+    registers,
+    collect: async () => up.set((await healthNow()) ? 1 : 0),
+  })
+  const workers: Gauge = new Gauge({
+    name: 'backstep_workers',
+    help: 'Live workers on the store',
+    registers,
+    collect: async () => {
+      const health = await healthNow()
+      if (health) workers.set(health.workers.filter(({ alive }) => alive).length)
+      else workers.remove()
+    },
+  })
 }

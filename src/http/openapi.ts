@@ -11,7 +11,7 @@ const json = (name: string): Value => ({ 'application/json': { schema: ref(name)
 const problems: Readonly<Record<number, string>> = {
   400: 'It makes no sense: `BAD_INPUT`, `BAD_JSON`, `TOO_DEEP`',
   401: '`UNAUTHENTICATED`: no token, or none that is known',
-  403: '`FORBIDDEN` (the role read), `READ_ONLY`, `FOREIGN_ORIGIN` or `NO_INLINE_STEPS`',
+  403: '`FORBIDDEN` (the role read), `READ_ONLY`, `FOREIGN_ORIGIN`, `NO_INLINE_STEPS` or `TOO_MANY_KINDS`',
   404: '`NOT_FOUND`, `UNKNOWN_DEFINITION` or `UNKNOWN_PATH`',
   405: '`METHOD_NOT_ALLOWED`; Allow says which are',
   409: "The saga's state refuses it: `ENDED`, `PAST_PIVOT`, `NOT_RESOLVABLE`, `NOT_REBINDABLE`",

@@ -17,7 +17,7 @@ export interface Token {
 }
 
 export interface AppOptions {
-  /** Where it is mounted, such as `/backstep`. Default: at the root. */
+  /** What all of its paths begin with, such as `/backstep`; the app itself is mounted at the root. Default: nothing. */
   readonly basePath?: string
   /** Who may call. Without any, everybody who reaches the server may do everything: mount it behind your own login, or on loopback. */
   readonly tokens?: readonly Token[]

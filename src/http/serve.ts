@@ -23,6 +23,10 @@ const defaultHost = '127.0.0.1'
 /** bytes; a cookie and a token are far below. */
 const maxHeaders = 16_384
 const keepAlive = 5_000
+/** ms without a byte in either direction; a client may wait for 60 s, and a stream is never silent for longer than 15. */
+const silence = 90_000
+/** ms between two looks for connections that have become idle, while closing. */
+const sweep = 50
 
 export interface SagaServer {
   /** Of the page; the API is below it, at `v1/`. */
@@ -101,6 +105,8 @@ function limited({ maxConnections = 2_000, requestTimeout = '30s' }: ServeOption
     insecureHTTPParser: false,
   })
   server.maxConnections = maxConnections
+  // Who does not read his answer is cut off.
+  server.timeout = silence
   server.maxRequestsPerSocket = 0
   return server
 }
@@ -121,8 +127,14 @@ async function closeWithin(server: Server, drain: number, endStreams: () => void
   const closed = once(server, 'close')
   server.close()
   endStreams()
-  server.closeIdleConnections()
   const timer = systemClock.timer(drain, () => server.closeAllConnections())
-  await closed
+  // Those that were answered since are kept alive, and would be waited for.
+  for (let isClosed = false; !isClosed; ) {
+    server.closeIdleConnections()
+    isClosed = await Promise.race([closed.then(() => true), pause(sweep)])
+  }
   timer.cancel()
 }
+
+const pause = (ms: number): Promise<false> =>
+  new Promise((resolve) => systemClock.timer(ms, () => resolve(false)))

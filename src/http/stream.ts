@@ -33,11 +33,13 @@ export const frameOf = ({ id, event, data }: StreamEvent): Uint8Array =>
 export class Stream {
   readonly response: Response
   readonly #left: () => void
+  readonly #cut: (() => void) | undefined
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined
 
-  /** `left` is called once, when the stream is over, whoever ended it. */
-  constructor(left: () => void) {
+  /** `left` is called once, when the stream is over, whoever ended it; `cut` ends the connection below it. */
+  constructor(left: () => void, cut?: () => void) {
     this.#left = left
+    this.#cut = cut
     const body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
@@ -69,8 +71,10 @@ export class Stream {
     if (!controller) return false
     if (!this.hasRoom) {
       this.#end()
-      // Not closed but cut: a client that saw a proper end might take it for the end of the saga.
-      controller.error(new Error('the client does not read'))
+      // Not closed but cut: a client that saw a proper end might take it for the end of the saga. The server's package would write
+      // an error of the stream to stderr, stack and all.
+      if (this.#cut) this.#cut()
+      else controller.error(new Error('the client does not read'))
       return false
     }
     controller.enqueue(frame)
@@ -82,8 +86,9 @@ export class Stream {
     return (this.#controller?.desiredSize ?? 0) > 0
   }
 
+  /** What waits to be read keeps it alive as well. */
   beat(): void {
-    this.send(beat)
+    if (this.hasRoom) this.send(beat)
   }
 
   close(): void {
@@ -115,7 +120,7 @@ export class Streams {
   }
 
   /** Throws Problem (503) where there are too many. */
-  open(left: () => void): Stream {
+  open(left: () => void, cut?: () => void): Stream {
     if (this.#open.size >= this.#most) {
       throw new Problem(503, `there are ${this.#most} streams already`, {
         code: 'TOO_MANY_STREAMS',
@@ -127,7 +132,7 @@ export class Streams {
       this.#open.delete(stream)
       if (this.#open.size === 0) this.#timer?.cancel()
       left()
-    })
+    }, cut)
     this.#open.add(stream)
     if (this.#open.size === 1) this.#schedule()
     return stream

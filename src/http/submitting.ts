@@ -15,6 +15,7 @@ import { type BodyLimits, type Members, membersOf, textOf } from './body.js'
 import { type Call, encoded, type Handler, pathOf } from './call.js'
 import { type Inline, isInline, type Submission } from './inline.js'
 import { etagOf, type Looking, shown } from './looking.js'
+import { inTime } from './patience.js'
 import { badRequest, Problem } from './problem.js'
 
 const members = ['definition', 'input', 'id', 'deadline', 'name', 'steps', 'keys'] as const
@@ -43,13 +44,22 @@ export class Submitting {
     const body = await membersOf(request, members, this.#limits)
     const id = idOf(body, request.headers.get('Idempotency-Key'))
     const { definition, input } = this.#submissionOf(body)
-    const handle = await this.#orchestrator.submit(definition, input, {
+    const submitted = this.#orchestrator.submit(definition, input, {
       ...(id === undefined ? {} : { id }),
       ...(isTraceparent(trace) ? { trace: String(trace) } : {}),
       ...(body['deadline'] === undefined ? {} : { deadline: body['deadline'] as Duration }),
     })
-    const isOver = wait === undefined ? undefined : await this.#endsWithin(handle, wait * 1_000)
-    return this.#answer(call, handle, wait, isOver)
+    const handle = await inTime(submitted)
+    if (wait === undefined) return this.#answer(call, handle)
+    try {
+      const isOver = await this.#endsWithin(handle, wait * 1_000)
+      return await this.#answer(call, handle, { wait, isOver })
+    } catch (error) {
+      const fresh = createdViewOf(handle)
+      if (!fresh) throw error
+      // It is stored, and whoever has no id of his own would send it once more: he is told the one that it has.
+      return this.#answerFresh(call, fresh, 202)
+    }
   }
 
   #submissionOf(body: Members): Submission {
@@ -77,36 +87,39 @@ export class Submitting {
   async #answer(
     call: Call,
     handle: SagaHandle<unknown>,
-    wait: number | undefined,
-    isOver: boolean | undefined,
+    waited?: { readonly wait: number; readonly isOver: boolean },
   ): Promise<Response> {
     const { id, created } = handle
-    const path = pathOf(call.request.url)
-    const headers = {
-      Location: `${path.slice(0, path.lastIndexOf('/v1/sagas'))}/v1/sagas/${encoded(id)}`,
-      ...(wait === undefined ? {} : { 'Preference-Applied': `wait=${wait}` }),
-    }
-    const status = isOver === false ? 202 : created ? 201 : 200
     // What was stored a moment ago need not be read: at 64 clients that would halve what comes in.
-    const fresh = wait === undefined ? createdViewOf(handle) : undefined
-    if (fresh) return json(await this.#shownFresh(fresh, call), status, { ...headers, ETag: etagOf(fresh) })
-    const view = await this.#orchestrator.get(id)
+    const fresh = waited ? undefined : createdViewOf(handle)
+    if (fresh) return this.#answerFresh(call, fresh, 201)
+    const headers = {
+      Location: locationOf(call, id),
+      ...(waited ? { 'Preference-Applied': `wait=${waited.wait}` } : {}),
+    }
+    const status = waited?.isOver === false ? 202 : created ? 201 : 200
+    const view = await inTime(this.#orchestrator.get(id))
     // A duplicate of what was pruned: that it ended is all that is known.
     if (!view) return json({ id, pruned: true }, status, headers)
     const body = await shown(this.#looking, view, call.caller)
     return json(body, status, { ...headers, ETag: etagOf(view) })
   }
 
+  async #answerFresh(call: Call, fresh: SagaView, status: number): Promise<Response> {
+    const headers = { Location: locationOf(call, fresh.id), ETag: etagOf(fresh) }
+    return json(await this.#shownFresh(fresh, call), status, headers)
+  }
+
   async #shownFresh(view: SagaView, call: Call): Promise<object> {
     if (view.status !== 'queued') return shown(this.#looking, view, call.caller)
-    const { workers } = await this.#looking.pulse.recent()
+    const health = await this.#looking.pulse.recent()
     const { name, version, shape } = view
-    const blocked = !workers.some(
+    const blocked = health?.workers.every(
       ({ alive, offers }) =>
-        alive &&
-        offers.some((offer) => offer.name === name && offer.version === version && offer.shape === shape),
+        !alive ||
+        !offers.some((offer) => offer.name === name && offer.version === version && offer.shape === shape),
     )
-    const body = await shown(this.#looking, { ...view, blocked }, call.caller)
+    const body = await shown(this.#looking, { ...view, blocked: blocked === true }, call.caller)
     // What it waits for has not been asked.
     return blocked ? body : { ...body, why: 'queued: it was stored just now' }
   }
@@ -148,6 +161,11 @@ export class Submitting {
   #forget(id: string): void {
     this.#waits.delete(id)
   }
+}
+
+const locationOf = ({ request }: Call, id: string): string => {
+  const path = pathOf(request.url)
+  return `${path.slice(0, path.lastIndexOf('/v1/sagas'))}/v1/sagas/${encoded(id)}`
 }
 
 /** `Idempotency-Key` is the id of a saga that is not given one. */

@@ -8,6 +8,7 @@
  * - It sees what other processes do as well as what this one does: it reads the store, not this process's events.
  */
 import type { ListOptions, Orchestrator, SagaSummary } from '../index.js'
+import { inTime } from './patience.js'
 import { Poller } from './poller.js'
 import type { Pulse } from './pulse.js'
 import { frameOf, type Stream, type Streams } from './stream.js'
@@ -43,8 +44,8 @@ export class Whole {
   }
 
   /** Throws Problem (503) where there are too many streams. */
-  join(): Response {
-    const stream = this.#streams.open(() => this.#leave(stream))
+  join(cut?: () => void): Response {
+    const stream = this.#streams.open(() => this.#leave(stream), cut)
     if (this.#counts !== '') stream.send(frameOf({ event: 'counts', data: JSON.parse(this.#counts) }))
     this.#clients.add(stream)
     if (this.#clients.size === 1) this.#begin()
@@ -81,7 +82,7 @@ export class Whole {
   async #lookAtSagas(): Promise<void> {
     const found = new Map<string, SagaSummary>()
     for (const kind of kinds) {
-      const { sagas } = await this.#orchestrator.list({ ...kind, limit: perKind })
+      const { sagas } = await inTime(this.#orchestrator.list({ ...kind, limit: perKind }))
       for (const saga of sagas) found.set(saga.id, saga)
     }
     for (const saga of await this.#whatLeft(found)) found.set(saga.id, saga)
@@ -103,7 +104,7 @@ export class Whole {
     )
     const sagas: SagaSummary[] = []
     for (const { summary } of left.slice(0, lookups)) {
-      const view = await this.#orchestrator.get(summary.id)
+      const view = await inTime(this.#orchestrator.get(summary.id))
       if (view) sagas.push(summaryIn(view))
     }
     // Those that there was no time for are kept in mind.
