@@ -116,9 +116,12 @@ function limitOf(text: string | null): number {
   throw badRequest('limit is out of range', `use a whole number from 1 to ${mostListed}`)
 }
 
-const textIn = (query: URLSearchParams, name: string): Readonly<Record<string, string>> => {
+function textIn(query: URLSearchParams, name: string): Readonly<Record<string, string>> {
   const value = query.get(name)
-  return value === null ? {} : { [name]: value }
+  if (value === null) return {}
+  // PostgreSQL cannot even be asked for it.
+  if (value.includes('\0')) throw badRequest(`${name} holds a NUL character`, 'leave it out')
+  return { [name]: value }
 }
 
 function flagIn(query: URLSearchParams, name: string): Readonly<Record<string, boolean>> {

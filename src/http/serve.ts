@@ -23,7 +23,10 @@ const defaultHost = '127.0.0.1'
 /** bytes; a cookie and a token are far below. */
 const maxHeaders = 16_384
 const keepAlive = 5_000
-/** ms without a byte in either direction; a client may wait for 60 s, and a stream is never silent for longer than 15. */
+/**
+ * ms without a byte in either direction; a client may wait for 60 s, and a stream is never silent for longer than 15. What the kernel
+ * took of an answer meanwhile counts as a byte, once: who reads nothing is cut off after twice as long.
+ */
 const silence = 90_000
 /** ms between two looks for connections that have become idle, while closing. */
 const sweep = 50

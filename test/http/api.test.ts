@@ -168,6 +168,7 @@ describe('looking', () => {
   test.each([
     'limit=0',
     'limit=501',
+    'name=a%00b',
     'limit=x',
     'stuck=yes',
     'statuz=x',

@@ -1,7 +1,9 @@
 /**
  * A store that hangs or goes away, clients that break off or do not read, and a server that closes meanwhile.
  */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
+import type { Server } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { memoryStore, Orchestrator, type Store, saga } from 'backstep'
@@ -166,6 +168,17 @@ describe('clients that break off, or do not read', () => {
     const counted = async () => (await service.call('/metrics')).body
     await expect.poll(counted).toMatch(/requests_total{method="POST",route="\/v1\/session",status="400"} 2/)
     expect(lines).toEqual([])
+  })
+
+  test('a connection on which nothing moves ends, whatever waits to be read from it', async () => {
+    const servers: Server[] = []
+    const hear = (message: unknown) => void servers.push((message as { readonly server: Server }).server)
+    subscribe('http.server.request.start', hear)
+    const service = await start()
+    await service.call('/livez')
+    unsubscribe('http.server.request.start', hear)
+    // Longer than what the API itself may take: 60 s of waiting, 30 s of an arriving request.
+    expect(servers.map(({ timeout }) => timeout)).toEqual([90_000])
   })
 
   test('a slow client is not dropped by the heartbeat, nor a dropped one written to stderr', () => {
