@@ -95,7 +95,8 @@ function parseOrigin(entry: unknown, path: Path): Origin {
     !url ||
     !/^https?:$/.test(url.protocol) ||
     url.origin !== url.href.replace(/\/$/, '') ||
-    url.hostname.includes('*')
+    url.hostname.includes('*') ||
+    (anyPort && /(:\d*|\/)$/.test(text))
   ) {
     throw new Flaw(path, `'${entry.slice(0, 80)}' is no origin`, hint)
   }

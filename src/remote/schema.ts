@@ -10,7 +10,7 @@ import { commitWords, rollbackWords } from './outcome.js'
 const duration = {
   type: ['string', 'integer'],
   pattern: '^\\s*\\d{1,16}(\\.\\d{1,16})? ?(ms|s|m|h|d)\\s*$',
-  minimum: 0,
+  minimum: 1,
   description: "write a duration such as '250ms', '1.5s', '2m', '1h', '1d', or a number of ms",
 }
 

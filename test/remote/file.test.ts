@@ -160,7 +160,7 @@ describe('mistakes are told by file, line, column and remedy', () => {
     ],
     ["version: '2'", 'version: 2', '6:5: sagas[0].version is 2', "version: '2'"],
     ['- name: mail', '- nmae: mail', '38:9: sagas[0].steps[3].name is missing', 'write 1 to 100 letters'],
-    ['timeout: 2s', 'timeout: -1', '23:9: sagas[0].steps[0].timeout: must be >= 0', 'write a duration'],
+    ['timeout: 2s', 'timeout: -1', '23:9: sagas[0].steps[0].timeout: must be >= 1', 'write a duration'],
     [
       'attempts: 3',
       'attempts: many',

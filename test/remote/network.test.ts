@@ -119,6 +119,9 @@ describe('scenario 47: an address that is written out is refused when the step i
     'ftp://flights.example',
     'https://*.example',
     'https://a:*/b',
+    'https://a:443:*',
+    'https://a/:*',
+    'https://a:secret@b',
     7,
   ])('an allow-list with %s is refused', (entry) => {
     expect(() => remote({ commit: rollback, rollback, allow: [entry as string] })).toThrow(
