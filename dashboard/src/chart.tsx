@@ -46,7 +46,8 @@ export function Chart({ title, kind, series, times, step, now, height, text }: P
   const [pointed, point] = useState<number | null>(null)
   const last = times.length - 1
   const shown = Math.min(pointed ?? last, last)
-  const top = ceiling(highest(kind, series, times.length))
+  const peak = highest(kind, series, times.length)
+  const top = ceiling(peak)
   const slot = width / Math.max(1, times.length)
   const y = (value: number): number => height - 1 - (value / top) * (height - 12)
   const at = times[shown]
@@ -81,9 +82,11 @@ export function Chart({ title, kind, series, times, step, now, height, text }: P
             <line class="grid" x1={0} x2={width} y1={y(top)} y2={y(top)} />
             <line class="grid" x1={0} x2={width} y1={y(top / 2)} y2={y(top / 2)} />
             <line class="grid base" x1={0} x2={width} y1={height - 0.5} y2={height - 0.5} />
-            <text x={width} y={y(top) - 3}>
-              {text(top)}
-            </text>
+            {peak > 0 && (
+              <text x={width} y={y(top) - 3}>
+                {text(top)}
+              </text>
+            )}
             {kind === 'bars' ? <Bars {...{ series, slot, y, height }} /> : <Lines {...{ series, slot, y }} />}
             {pointed !== null && (
               <rect class="pointer" x={shown * slot} y={0} width={Math.max(1, slot)} height={height} />

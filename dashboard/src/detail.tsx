@@ -132,7 +132,9 @@ function Head({ saga, workers, mayAct, ask }: HeadProps) {
           text={saga.keys === null ? 'none: it runs alone' : saga.keys.join(', ') || 'no key'}
         />
         {saga.deadline !== null && <Fact name="Deadline" text={deadlineText(saga.deadline, now, ended)} />}
-        {saga.owner !== null && <Fact name="Runs in" text={`process ${processOf(saga.owner)}`} />}
+        {saga.owner !== null && !saga.blocked && (
+          <Fact name="Runs in" text={`process ${processOf(saga.owner)}`} />
+        )}
         {saga.wayBack && !ended && <Fact name="Turned back" text={turnedText(saga.wayBack)} />}
       </dl>
       {mayAct && !ended && <Actions {...{ saga, ask }} versions={versionsFor(saga, workers)} />}

@@ -22,6 +22,7 @@ describeInBrowser('who may only look', () => {
     await page.getByRole('button', { name: 'Sign in' }).click()
     await page.getByRole('heading', { name: 'slow' }).waitFor()
     await page.getByText('read only').waitFor()
+    await page.getByText('Your role does not see what goes in').waitFor()
     expect(await page.getByRole('button', { name: 'Cancel' }).count()).toBe(0)
     expect(await page.locator('body').textContent()).not.toContain('4111-secret')
     const answer = await page.request.post(`${url}v1/sagas/slow/cancel`, {

@@ -113,6 +113,19 @@ describeInBrowser('the looks', () => {
     await page.locator('.row').first().waitFor()
   })
 
+  test('on a phone an opened saga begins at its top, and Back comes back to its row', async () => {
+    const { world, url } = await serving()
+    for (let index = 0; index < 50; index++) await world.submit(`trip-${index}`)
+    const { page } = await look(url, { viewport: { width: 390, height: 740 }, hasTouch: true })
+    const row = page.locator('.row[data-row="trip-9"]')
+    await row.tap()
+    await page.getByRole('heading', { name: 'trip-9' }).waitFor()
+    expect(await page.evaluate<number>('scrollY')).toBe(0)
+    await page.goBack()
+    await expect.poll(() => page.evaluate<number>('scrollY')).toBeGreaterThan(1_000)
+    expect(await page.evaluate<string>('document.activeElement.dataset.row')).toBe('trip-9')
+  })
+
   test.each(['light', 'dark'] as const)(
     '%s: every text stands out, everything has a name',
     async (colorScheme) => {

@@ -1,5 +1,7 @@
 /** One saga in a real browser: its timeline, why it waits, who waits for it, and stepping in. */
+import { memoryStore, Orchestrator, saga } from 'backstep'
 import { expect, test } from 'vitest'
+import { serve } from '#dist/http/index.js'
 import { describeInBrowser, stage } from './world.js'
 
 const stuck = { commit: { payment: 'refuse' }, rollback: { hotel: 'fail' } } as const
@@ -154,6 +156,51 @@ describeInBrowser('one saga', () => {
       await page.getByRole('heading', { name: id, exact: true }).waitFor()
     }
     expect((await world.orchestrator.get('.'))?.status).toBe('running')
+  })
+
+  test('a saga whose definition is gone is moved to a version that is offered, with a reason', async () => {
+    const store = memoryStore()
+    const free = { rollback: () => {}, timeout: '1h' } as const
+    const trip = (version: string, commit: () => Promise<void> | void) =>
+      saga('trip', { version, keys: () => [] }).step('flight', { commit, ...free })
+    const old = trip('1', () => new Promise(() => {}))
+    const before = await Orchestrator.open(store, { sagas: [old], log: false, work: false })
+    await before.submit(old, {}, { id: 'left-behind' })
+    const after = await Orchestrator.open(store, { sagas: [trip('2', () => {})], log: false })
+    const server = await serve(after, { port: 0 })
+    try {
+      const { page } = await look(`${server.url}?saga=left-behind`)
+      await page.getByText('Blocked: no live process offers trip@1; offered is trip@2').waitFor()
+      await page.getByRole('button', { name: 'Move to another version' }).click()
+      const dialog = page.getByRole('dialog')
+      expect(await dialog.getByLabel('Version').locator('option').allTextContents()).toEqual(['2'])
+      await dialog.getByLabel('Reason').fill('version 1 is gone')
+      await dialog.getByRole('button', { name: 'Move the saga' }).click()
+      await page.locator('.head.committed').waitFor()
+      const rebound = (await after.journal('left-behind'))?.find(({ type }) => type === 'rebound')
+      expect(rebound).toMatchObject({ version: '2', reason: 'version 1 is gone', actor: 'local' })
+    } finally {
+      await server.close({ drain: 1 })
+      await after.close({ drain: 1 })
+      await before.close({ drain: 1 })
+    }
+  })
+
+  test('of a saga with hundreds of steps a part is drawn, and one can go to the others', async () => {
+    const { world, url } = await serving()
+    const nothing = { commit: () => null, rollback: () => {} }
+    const steps = Array.from({ length: 300 }, (_, n) => ({ name: `step-${n}`, ...nothing }))
+    await world.orchestrator.run(saga('long', steps), {}, { id: 'long' })
+    const { page } = await openAt(url, 'long')
+    await page.getByText('Steps 241 to 300 of 300').waitFor()
+    expect(await page.getByRole('button', { name: 'Later' }).isDisabled()).toBe(true)
+    for (let times = 0; times < 4; times++) await page.getByRole('button', { name: 'Earlier' }).click()
+    await page.getByText('Steps 1 to 60 of 300').waitFor()
+    expect(await page.locator('.lane .step').first().textContent()).toContain('step-0')
+    expect(await page.locator('.lane').count()).toBe(60)
+    await page.getByRole('link', { name: 'Journal' }).click()
+    await page.getByText(/^Entries 103 to 602 of 602/).waitFor()
+    expect(await page.locator('.journal > li').count()).toBe(500)
   })
 
   test('who waits for which key, from both sides, and all lines at a glance', async () => {

@@ -90,7 +90,7 @@ export function Timeline({ journal, steps, now, true_ }: Props) {
       <figcaption aria-live="polite" class={chosen ? 'reading' : 'reading idle'}>
         {chosen
           ? blockText(chosen, picture.now ?? picture.end)
-          : 'Point at a call, or use the arrow keys, to read what it did.'}
+          : 'Point at a call or tap it, or use the arrow keys, to read what it did.'}
       </figcaption>
     </figure>
   )
