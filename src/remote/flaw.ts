@@ -25,7 +25,10 @@ export class Flaw extends Error {
 
 /** `steps[1].commit.url` */
 export const pathText = (path: Path): string =>
-  path.map((part, at) => (typeof part === 'number' ? `[${part}]` : at === 0 ? part : `.${part}`)).join('')
+  path
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${part.slice(0, 60)}`))
+    .join('')
+    .replace(/^\./, '')
 
 /** `commit.url is missing`; what does not begin with a verb follows a colon. */
 export const sentence = (where: string, message: string): string =>

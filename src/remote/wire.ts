@@ -21,6 +21,7 @@ export interface Call extends Scope {
 export const reservedHeaders: ReadonlySet<string> = new Set([
   ...['host', 'connection', 'content-length', 'transfer-encoding', 'upgrade', 'te', 'trailer', 'expect'],
   ...['keep-alive', 'proxy-connection', 'proxy-authorization', 'accept-encoding', 'idempotency-key'],
+  'traceparent',
 ])
 
 export const isReserved = (name: string): boolean =>

@@ -3,6 +3,7 @@
  * written table; on a real socket, byte by byte.
  */
 import type { Socket } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import { Orchestrator, saga } from 'backstep'
 import { describe, expect, test } from 'vitest'
 import { remote } from '#dist/remote/index.js'
@@ -72,6 +73,16 @@ const table: readonly (readonly [name: string, talk: Talk, commit: string, rollb
   [
     '200 that is no UTF-8',
     (socket) => void socket.write(Buffer.from(`${head('200 OK', 'Content-Length: 5')}"Fé7"`, 'latin1')),
+    'in_doubt',
+    'done',
+  ],
+  [
+    '200 that is compressed, although nobody asked for it',
+    (socket) => {
+      const body = gzipSync('{"id":7}')
+      socket.write(head('200 OK', 'Content-Encoding: gzip', `Content-Length: ${body.length}`))
+      socket.write(body)
+    },
     'in_doubt',
     'done',
   ],

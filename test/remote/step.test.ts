@@ -286,6 +286,7 @@ describe('refused when it is made', () => {
       'commit.headers.Idempotency-Key is set by Backstep',
       { commit: { url, headers: { 'Idempotency-Key': 'x' } } },
     ],
+    ['commit.headers.Traceparent is set', { commit: { url, headers: { Traceparent: 'x' } } }],
     ['commit.headers.x-backstep-token is set', { commit: { url, headers: { 'x-backstep-token': 'x' } } }],
     ['commit.headers.a b is no name', { commit: { url, headers: { 'a b': 'x' } } }],
     ['commit.outcomes.42 is no status', { commit: { url, outcomes: { 42: 'rejected' } } }],
@@ -305,6 +306,7 @@ describe('refused when it is made', () => {
     ['commit.body: body.n is NaN', { commit: { url, body: { n: Number.NaN } } }],
     ['timeout: ', { timeout: 'soon' }],
     ['retrys: there is no field', { retrys: {} }],
+    [`remote step: ${'x'.repeat(60)}: there is no field '${'x'.repeat(60)}' here`, { ['x'.repeat(999)]: {} }],
   ])('%s', (message, wrong) => {
     expect(() => remote({ commit: { url }, rollback: { url }, ...wrong } as never)).toThrow(message)
     const code = { code: 'BAD_DEFINITION' }

@@ -2,6 +2,8 @@
 //
 //	go run . flights.db 7802
 //
+// The driver needs a C compiler (cgo).
+//
 // POST /flights {"to": "LIS"} books, DELETE /flights releases, GET /flights tells what is booked.
 package main
 
