@@ -64,6 +64,8 @@ test('explore: whatever fails and whenever, nothing is left standing, or all of 
   const explored = await explore(trip, {
     world,
     input: { to: 'LIS' },
+    faults: 1,
+    unseen: true,
     invariant: ({ world: { booked }, status }) => booked().length === (status === 'committed' ? 2 : 0),
   })
   expect(explored.histories).toBeGreaterThan(20)
