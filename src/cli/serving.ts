@@ -21,7 +21,7 @@ import { BackstepError, type Definition, type Logger, Orchestrator } from '../in
 import type { Place } from './desk.js'
 import { UsageError } from './failure.js'
 import type { Flags } from './serve-flags.js'
-import { shellWord, Terminal } from './terminal.js'
+import { paintFor, shellWord } from './terminal.js'
 
 /** What runs may go on so long after the first signal, ms. */
 const drain = 10_000
@@ -112,10 +112,13 @@ function tokensOf(file: string | undefined): readonly Token[] {
 
 const howToWrite = `write [{"token": "…", "role": "operate", "name": "ada"}]; openssl rand -hex 32 makes a token`
 
+const warn = (text: string): void =>
+  void process.stderr.write(`${paintFor(process.stderr).yellow('warning')}: ${text}\n`)
+
 function readTokens(file: string): string {
   try {
     const { mode } = statSync(file)
-    if ((mode & 0o004) !== 0) Terminal.fail(`warning: ${file} can be read by every user: chmod o= it`)
+    if ((mode & 0o004) !== 0) warn(`${file} can be read by every user: chmod o= it`)
     const text = readFileSync(file, 'utf8')
     if (text.trim() !== '') return text
   } catch (error) {

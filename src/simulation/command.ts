@@ -2,12 +2,12 @@
  * `backstep simulate`: the simulation as a command.
  *
  * Invariants
- * - Exit codes: 0 only where every trip ended whole or undone and every kill really happened; 1 where not; 2 for an option or a
- *   store that was refused before any effect; 130 and 143 after SIGINT and SIGTERM.
+ * - Exit codes: 0 only where every trip ended whole or undone and every kill really happened; 1 where not; 130 and 143 after SIGINT and
+ *   SIGTERM. What it throws is told by the program, as of any command.
  * - The first signal ends the run gracefully, the second at once.
  */
 import { type Command, Option } from 'commander'
-import { BackstepError, shownAddress } from '../index.js'
+import { shownAddress } from '../index.js'
 import { every } from './clock.js'
 import { paintFor, showProgress, summaryOf } from './display.js'
 import { type GivenOptions, readOptions } from './options.js'
@@ -57,7 +57,7 @@ export function registerSimulate(program: Command, startPostgres: () => Promise<
     })
 }
 
-/** Runs the simulation with flags as they were typed, talks to the terminal, and returns the exit code. */
+/** Runs the simulation with flags as they were typed, talks to the terminal, and returns the exit code. Throws what `simulate` throws. */
 export async function simulateCommand(
   flags: SimulateFlags,
   startPostgres: () => Promise<Throwaway>,
@@ -74,6 +74,7 @@ export async function simulateCommand(
     const given = throwaway ? { ...flags, store: throwaway.address } : flags
     const reported = async (report: Report): Promise<void> => {
       hide()
+      hide = () => {}
       print(report, flags)
       if (flags.keep && !stop.signal.aborted) await keptOpen(stop.signal)
     }
@@ -81,12 +82,8 @@ export async function simulateCommand(
     // Stopped only after it was over, it is what it was.
     const code = codeOf(report, Number(flags.kill ?? 0))
     return report.interrupted ? (stop.exitCode ?? code) : code
-  } catch (error) {
-    hide()
-    const { text, code } = failureOf(error)
-    process.stderr.write(`${paintFor(process.stderr).red('error')}: ${text}\n`)
-    return code
   } finally {
+    hide()
     stop.dispose()
   }
 }
@@ -126,14 +123,6 @@ function print(report: Report, { json, kill }: SimulateFlags): void {
 
 const codeOf = (report: Report, kill: number): number =>
   report.violations === 0 && report.unfinished === 0 && report.kills === kill ? 0 : 1
-
-/** Bad options and stores that cannot be had were refused before any effect; anything else is a failure. */
-function failureOf(error: unknown): { text: string; code: number } {
-  if (!(error instanceof BackstepError)) return { text: String((error as Error)?.stack ?? error), code: 1 }
-  const usage =
-    error.code === 'BAD_INPUT' || (error.code.startsWith('STORE_') && error.code !== 'STORE_UNAVAILABLE')
-  return { text: error.message, code: usage ? 2 : 1 }
-}
 
 const signals = { SIGINT: 130, SIGTERM: 143 } as const
 

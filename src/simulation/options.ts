@@ -39,7 +39,13 @@ interface Rule {
 }
 
 const rules = {
-  sagas: { flag: '--sagas', least: 1, most: 1_000_000, whole: true, why: 'a million trips take hours' },
+  sagas: {
+    flag: '--sagas',
+    least: 1,
+    most: 1_000_000,
+    whole: true,
+    why: 'it is the number of trips; a million take hours',
+  },
   failureRate: {
     flag: '--failure-rate',
     least: 0,

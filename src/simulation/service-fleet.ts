@@ -5,6 +5,7 @@
  * - What a process counted is known once it has settled; until then a moment later.
  * - One that dies is started again, with its address and its books. One that does not even begin to listen is not: it would never.
  */
+import { BackstepError } from '../index.js'
 import { randomUpTo } from './clock.js'
 import { ForkedProcess } from './forked-process.js'
 import type { SimulationOptions } from './options.js'
@@ -66,6 +67,12 @@ function add(sum: FaultCounts, counts: FaultCounts): void {
   for (const name of Object.keys(sum) as (keyof FaultCounts)[]) sum[name] += counts[name]
 }
 
+const brokenService = (service: ServiceName, folder: string, why: string): BackstepError =>
+  new BackstepError(`the service ${service} cannot begin: ${why}`, {
+    code: 'SERVICE_BROKE',
+    hint: `its books are in ${folder}: see that there is room; TMPDIR names another place`,
+  })
+
 class Member {
   readonly service: ServiceName
   /** Where it listens; 0 until it does. */
@@ -100,7 +107,7 @@ class Member {
     let started: ServiceProcess | undefined
     await new Promise<void>((resolve, reject) => {
       started = new ForkedProcess('service-process.js', (message) => {
-        if (message.type === 'broke') reject(new Error(`the service ${service} broke: ${message.message}`))
+        if (message.type === 'broke') reject(brokenService(service, this.#folder, message.message))
         if (message.type === 'listening') resolve()
         this.#hear(message)
       })

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Report } from '#dist/simulation/index.js'
 
-const script = fileURLToPath(new URL('simulate.mjs', import.meta.url))
+const script = fileURLToPath(import.meta.resolve('#dist/cli/main.js'))
 const folders: string[] = []
 afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
@@ -75,6 +75,14 @@ test.each([
   expect([code, stdout]).toEqual([2, ''])
   expect(stderr).toContain(named)
   expect(stderr).toContain('hint:')
+})
+
+test('--json: what is refused is told in JSON, as by every command', async () => {
+  const { stdout, code } = await finish(start('--sagas', 'many', '--json'))
+  expect(code).toBe(2)
+  expect(JSON.parse(stdout)).toEqual({
+    error: { code: 'BAD_INPUT', message: expect.stringContaining('--sagas'), hint: expect.any(String) },
+  })
 })
 
 describe('--kill', () => {

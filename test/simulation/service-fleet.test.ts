@@ -8,7 +8,7 @@ import { ServiceFleet } from '#dist/simulation/service-fleet.js'
 
 test('books that cannot be made: it says which service, and ends all three', async () => {
   await expect(ServiceFleet.start('/nowhere/at/all', readOptions({}))).rejects.toThrow(
-    /the service \w+ broke: .*directory does not exist/,
+    /the service \w+ cannot begin: .*directory does not exist/,
   )
   const processes = execFileSync('ps', ['-A', '-o', 'ppid=,args='], { encoding: 'utf8' }).split('\n')
   const ours = processes.filter((line) => line.trim().startsWith(`${process.pid} `))
