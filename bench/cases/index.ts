@@ -2,7 +2,7 @@
 import type { Case } from '../case.js'
 import { sqliteBacklog } from './backlog.js'
 import { disk, eventLoop, idle } from './footprint.js'
-import { httpRun, httpSubmit } from './http.js'
+import { httpBare, httpRun, httpSubmit } from './http.js'
 import {
   dbosMany,
   dbosOne,
@@ -34,6 +34,7 @@ export const cases: Readonly<Record<string, Case>> = {
   'sqlite-backlog': sqliteBacklog,
   'http-run': httpRun,
   'http-submit': httpSubmit,
+  'http-bare': httpBare,
   'sqlite-event-loop': eventLoop,
   processor,
   disk,
