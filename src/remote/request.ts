@@ -12,6 +12,7 @@ import { request as requestHttps, Agent as TlsAgent } from 'node:https'
 import { isIP, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { maxJsonBytes } from '../core/json.js'
+import { Bytes } from './bytes.js'
 import { after, type Patience } from './patience.js'
 import type { Address } from './policy.js'
 
@@ -168,27 +169,25 @@ function open({ url, method, headers, body, signal }: Message, { address, family
 /** Calls `done` once; the caller destroys what is left. */
 function readBody(response: IncomingMessage, isWanted: boolean, done: (body: Body) => void): void {
   const limit = isWanted ? maxJsonBytes : maxNote
-  const chunks: Buffer[] = []
-  let size = 0
+  const bytes = new Bytes()
   let isOver = false
   const finish = (body: Body): void => {
     if (isOver) return
     isOver = true
     stopWaiting()
     response.removeAllListeners('data').resume()
-    done(isWanted ? body : { is: 'note', text: Buffer.concat(chunks).toString().slice(0, maxNote) })
+    done(isWanted ? body : { is: 'note', text: bytes.whole().toString().slice(0, maxNote) })
   }
   const stopWaiting = isWanted ? () => {} : after(notePatience, () => finish({ is: 'cut' }))
   // Errors come with a close, and after it nothing that we wait for.
   response.on('error', () => {})
   response.on('data', (chunk: Buffer) => {
-    chunks.push(chunk)
-    size += chunk.length
-    if (size > limit) finish({ is: 'too_large' })
+    bytes.add(chunk)
+    if (bytes.size > limit) finish({ is: 'too_large' })
   })
   response.once('end', () => {
     if (!response.complete) return finish({ is: 'cut' })
-    finish({ is: 'whole', bytes: Buffer.concat(chunks), isFramed: isFramed(response) })
+    finish({ is: 'whole', bytes: bytes.whole(), isFramed: isFramed(response) })
   })
   response.once('close', () => finish({ is: 'cut' }))
 }

@@ -2,7 +2,10 @@
  * Scenario 48: whatever a participant answers, or does instead of answering, becomes committed, pending, rejected or in doubt by the
  * written table; on a real socket, byte by byte.
  */
+import { execFile } from 'node:child_process'
 import type { Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { Orchestrator, saga } from 'backstep'
 import { describe, expect, test } from 'vitest'
@@ -220,6 +223,24 @@ describe('scenario 48: what a participant answers is judged by the table', () =>
       await isClosed
     },
   )
+
+  test('a megabyte in chunks of one byte takes no more memory than one in one piece', async () => {
+    const chunks = Buffer.from('1\r\n7\r\n'.repeat(10_000))
+    const url = await rawServer((socket) => {
+      let left = 110
+      socket.write(head('200 OK', 'Transfer-Encoding: chunked'))
+      const more = () => {
+        while (left-- > 0 && !socket.destroyed) if (!socket.write(chunks)) return
+      }
+      socket.on('drain', more)
+      more()
+    })
+    const child = fileURLToPath(new URL('chunks-child.mjs', import.meta.url))
+    const { stdout } = await promisify(execFile)(process.execPath, [child, url])
+    const { said, most } = JSON.parse(stdout) as { said: string[]; most: number }
+    expect(said[0]).toContain('the body is larger than 1 MB')
+    expect(most).toBeLessThan(300)
+  }, 60_000)
 
   test('a refusal whose body drips is one in time', async () => {
     const url = await rawServer((socket) => {
