@@ -6,6 +6,7 @@
 import type { Health, SagaView } from 'backstep'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { safe } from '#dist/runtime/text.js'
 import { api, Problem } from './api.js'
 import { problemIn } from './hooks.js'
 import { Trouble } from './trouble.js'
@@ -140,7 +141,7 @@ export function ActionDialog({ action, saga, workers, close }: DialogProps) {
     }
   }
   return (
-    <Modal title={`${titles[action]} ${saga.id}`} close={() => close(false)}>
+    <Modal title={`${titles[action]} ${safe(saga.id)}`} close={() => close(false)}>
       <form onSubmit={(event) => void submit(event)}>
         <p>{consequences[action]}</p>
         {action === 'resolve' && <ResolveFields {...{ saga }} />}

@@ -3,6 +3,7 @@
  */
 import type { SagaSummary } from 'backstep'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { safe } from '#dist/runtime/text.js'
 import { type Go, type Place, type Room, usePlace } from './address.js'
 import { api, mayAct, onSignedOut, type Session } from './api.js'
 import { Detail } from './detail.js'
@@ -269,6 +270,6 @@ function useWayBack(saga: string | undefined): void {
 function useTitle({ saga }: Place, { counts }: Feed): void {
   const trouble = counts ? counts.stuck + counts.blocked : 0
   useEffect(() => {
-    document.title = `${trouble > 0 ? `(${trouble}) ` : ''}${saga ? `${saga} · ` : ''}Backstep`
+    document.title = `${trouble > 0 ? `(${trouble}) ` : ''}${saga ? `${safe(saga)} · ` : ''}Backstep`
   }, [saga, trouble])
 }

@@ -3,6 +3,7 @@
  */
 import type { Health, JournalEntry, SagaView } from 'backstep'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { safe } from '#dist/runtime/text.js'
 import { processOf, why } from '#dist/runtime/why.js'
 import { type Action, ActionDialog, Actions, versionsFor } from './actions.js'
 import type { Go, Place, Tab } from './address.js'
@@ -68,13 +69,17 @@ export function Detail({ id, place, go, session, version }: Props) {
     return (
       <article class="detail">
         {close}
-        {problem ? <Trouble problem={problem} again={load} /> : <p class="loading-text">Loading {id}</p>}
+        {problem ? (
+          <Trouble problem={problem} again={load} />
+        ) : (
+          <p class="loading-text">Loading {safe(id)}</p>
+        )}
       </article>
     )
   }
   const { saga, journal, workers } = value
   return (
-    <article class="detail" aria-label={`Saga ${saga.id}`}>
+    <article class="detail" aria-label={`Saga ${safe(saga.id)}`}>
       {close}
       {problem && <Trouble problem={problem} again={load} />}
       <Head {...{ saga, workers, ask }} mayAct={mayAct(session)} />
@@ -112,13 +117,13 @@ function Head({ saga, workers, mayAct, ask }: HeadProps) {
     <header class={`head ${kind}`}>
       <div class="title">
         <h1 ref={title} tabIndex={-1}>
-          {saga.id}
+          {safe(saga.id)}
         </h1>
         <State kind={kind} />
         {saga.late && <em class="tag">late</em>}
       </div>
       {/* The server's own sentence, counted on each second by the function that makes it there. */}
-      <p class="why">{ended ? endText(saga) : capital(why(saga, now, workers))}</p>
+      <p class="why">{safe(ended ? endText(saga) : capital(why(saga, now, workers)))}</p>
       <dl class="facts">
         <Fact name="Definition" text={`${saga.name}@${saga.version}`} />
         <Fact name="Submitted" text={timeText(saga.submittedAt, now)} />
@@ -172,7 +177,7 @@ function turnedText({ reason, step, actor, message }: NonNullable<SagaView['wayB
 const Fact = ({ name, text }: { readonly name: string; readonly text: string }) => (
   <div>
     <dt>{name}</dt>
-    <dd>{text}</dd>
+    <dd>{safe(text)}</dd>
   </div>
 )
 

@@ -6,7 +6,7 @@ import { useState } from 'preact/hooks'
 import { isByHand, relative } from '#dist/runtime/entry-text.js'
 import { useFew } from './few.js'
 import { entryWords } from './timeline/words.js'
-import { timeText } from './words.js'
+import { pretty, timeText } from './words.js'
 
 /** Entries that a browser draws at once. */
 const most = 500
@@ -61,7 +61,7 @@ function Line({ entry, start }: { readonly entry: JournalEntry; readonly start: 
           </time>
           <span>{entryWords(entry, start)}</span>
         </summary>
-        {open && <pre>{JSON.stringify({ seq, at: new Date(at).toISOString(), ...fact }, null, 2)}</pre>}
+        {open && <pre>{pretty({ seq, at: new Date(at).toISOString(), ...fact })}</pre>}
       </details>
     </li>
   )

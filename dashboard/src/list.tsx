@@ -4,6 +4,7 @@
 import type { SagaSummary } from 'backstep'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { safe } from '#dist/runtime/text.js'
 import { type Go, type Place, searchOf } from './address.js'
 import { api, type Counts, isMissing } from './api.js'
 import { inTrouble } from './feed.js'
@@ -185,6 +186,7 @@ export function List({ place, go, feed, now }: Props & { readonly feed: Feed; re
       )}
       {troubled.length > 0 && others.length > 0 && <h2>Newest first</h2>}
       <Rows {...{ place, go, now }} rows={others} />
+      {place.name && <p class="note">The counts are of all definitions.</p>}
       {rows.length === 0 && <Nothing {...{ place, go }} />}
       {(place.after || next) && (
         <nav class="pages" aria-label="Pages">
@@ -222,7 +224,7 @@ function Rows({
             aria-current={place.saga === saga.id ? 'true' : undefined}
           >
             <State kind={kindOf(saga)} />
-            <span class="id">{saga.id}</span>
+            <span class="id">{safe(saga.id)}</span>
             <span class="name">
               {saga.name}
               <small>@{saga.version}</small>

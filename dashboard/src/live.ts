@@ -21,6 +21,8 @@ export interface Listening {
 /** ms; doubled with each attempt in vain. */
 const firstPause = 500
 const longestPause = 8_000
+/** ms that a stream may take to open: a connection that is dead takes minutes to say so. */
+const patience = 10_000
 /** ms between two looks of a window without the focus. */
 const glance = 2_000
 
@@ -52,7 +54,9 @@ export function listen(address: string, { on, opened, line }: Listening): () => 
   const open = (): void => {
     const stream = new EventSource(address)
     source = stream
+    timer = window.setTimeout(lose, patience)
     stream.onopen = () => {
+      clearTimeout(timer)
       pause = firstPause
       line?.('live')
       opened?.()

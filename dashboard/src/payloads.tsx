@@ -2,7 +2,8 @@
  * What went in, and what came out of each step. The server leaves out what this reader may not see.
  */
 import type { SagaView } from 'backstep'
-import { useState } from 'preact/hooks'
+import { useMemo, useState } from 'preact/hooks'
+import { pretty } from './words.js'
 
 /** Characters that are shown at once: a payload may have a megabyte, and a browser lays all of it out. */
 const firstPart = 20_000
@@ -30,7 +31,7 @@ export function Payloads({ saga, hidden }: Props) {
 
 function Payload({ name, value }: { readonly name: string; readonly value: unknown }) {
   const [whole, show] = useState(false)
-  const text = value === undefined ? 'none' : JSON.stringify(value, null, 2)
+  const text = useMemo(() => (value === undefined ? 'none' : pretty(value)), [value])
   return (
     <section>
       <h2>{name}</h2>

@@ -2,6 +2,7 @@
  * The steps in words: how far each is, how often it was tried, what the last failure said.
  */
 import type { SagaView } from 'backstep'
+import { safe } from '#dist/runtime/text.js'
 import { errorLine } from '#dist/runtime/why.js'
 import { Glyph } from './glyph.js'
 import { type Kind, plural } from './words.js'
@@ -53,7 +54,7 @@ export const Steps = ({ steps }: { readonly steps: SagaView['steps'] }) => (
             {stepWords(step)}
             {step.inDoubt && step.rollback !== 'done' && <em class="tag">in doubt</em>}
           </span>
-          {step.error && <span class="error">{errorLine(step.error)}</span>}
+          {step.error && <span class="error">{safe(errorLine(step.error))}</span>}
         </li>
       ))}
     </ol>

@@ -1,6 +1,7 @@
 /**
  * What went wrong, in the server's words, and what to do about it.
  */
+import { safe } from '#dist/runtime/text.js'
 import type { Problem } from './api.js'
 
 interface Props {
@@ -11,9 +12,9 @@ interface Props {
 export const Trouble = ({ problem: { message, code, hint }, again }: Props) => (
   <div class="trouble" role="alert">
     <p>
-      <strong>{message}</strong> {code && <code>{code}</code>}
+      <strong>{safe(message)}</strong> {code && <code>{code}</code>}
     </p>
-    {hint && <p>{hint}</p>}
+    {hint && <p>{safe(hint)}</p>}
     {again && (
       <button type="button" onClick={again}>
         Try again

@@ -5,6 +5,7 @@
  */
 import type { SagaView } from 'backstep'
 import { useState } from 'preact/hooks'
+import { safe } from '#dist/runtime/text.js'
 import type { Go, Place } from './address.js'
 import { api, type View } from './api.js'
 import { Glyph } from './glyph.js'
@@ -55,7 +56,7 @@ const kindOfObstacle = ({ stuck, blocked, stage }: Obstacle): Kind =>
 
 const ToSaga = ({ id, place, go }: Props & { readonly id: string }) => (
   <To {...{ place, go }} to={{ room: 'sagas', saga: id, tab: 'timeline' }} class="id">
-    {id}
+    {safe(id)}
   </To>
 )
 
@@ -78,7 +79,7 @@ export function Waits({ saga, place, go }: Props & { readonly saga: SagaView }) 
                   : obstacle.stage === 'holding'
                     ? ', which holds '
                     : ', which is before it in line for '}
-                {obstacle.key !== null && <code>{obstacle.key}</code>}
+                {obstacle.key !== null && <code>{safe(obstacle.key)}</code>}
               </span>
             </li>
           ))}
@@ -111,7 +112,7 @@ function WaitersOf({ saga, place, go }: Props & { readonly saga: SagaView }) {
               <span>
                 <ToSaga {...{ place, go }} id={waiter.id} /> waits for it
                 {for_.key !== null && ' to let go of '}
-                {for_.key !== null && <code>{for_.key}</code>}
+                {for_.key !== null && <code>{safe(for_.key)}</code>}
               </span>
             </li>
           ))}
@@ -166,7 +167,11 @@ export function Lines({ place, go }: Props) {
               <Glyph kind={kindOfObstacle(for_)} />
               <ToSaga {...{ place, go }} id={for_.id} />
               <span>{for_.stage === 'holding' ? 'holds' : 'is in line for'}</span>
-              {for_.key === null ? <span>everything: one of them has no keys</span> : <code>{for_.key}</code>}
+              {for_.key === null ? (
+                <span>everything: one of them has no keys</span>
+              ) : (
+                <code>{safe(for_.key)}</code>
+              )}
               {for_.stuck && <em class="tag stuck">stuck</em>}
               {for_.blocked && <em class="tag blocked">blocked</em>}
             </div>

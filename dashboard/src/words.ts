@@ -2,6 +2,7 @@
  * Times, durations and states in words. Pure: time is given.
  */
 import type { SagaSummary, Status } from 'backstep'
+import { safe } from '#dist/runtime/text.js'
 
 /** A state as the page shows it: each has a shape, a colour and a word of its own. */
 export type Kind = Status | 'stuck' | 'blocked'
@@ -73,3 +74,7 @@ export function brief(number: number): string {
 
 export const plural = (number: number, one: string): string =>
   `${count(number)} ${one}${number === 1 ? '' : 's'}`
+
+/** JSON as it is read best, without signs that turn its direction. */
+export const pretty = (value: unknown): string =>
+  JSON.stringify(value, null, 2).split('\n').map(safe).join('\n')

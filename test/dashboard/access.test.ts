@@ -65,12 +65,17 @@ describeInBrowser('scenario 46: script in every field a saga can carry', () => {
   const waiter = `after ${id}`
   const keys = [`key ${hostile}`]
 
+  /** Signs that would turn the direction of what stands beside them are shown as what they are. */
+  const turned = (page: Page) => page.locator('#page', { hasText: /[\u2028\u202e]/ }).count()
+
   async function readAll(page: Page): Promise<void> {
     await page.locator('.block.rollback').waitFor()
     await page.getByRole('group', { name: /^Timeline/ }).focus()
     for (let index = 0; index < 6; index++) await page.keyboard.press('ArrowRight')
     await page.getByRole('button', { name: 'Who waits for it?' }).click()
     await page.locator('.waits').getByText('waits for it to let go of').waitFor()
+    expect(await turned(page)).toBe(0)
+    await page.locator('.title h1').getByText('\\u202e\\u2028').waitFor()
     await page.getByRole('button', { name: 'Resolve' }).click()
     await page.getByLabel('Reason').fill(hostile)
     await page.getByRole('button', { name: 'Leave it' }).click()
@@ -79,6 +84,7 @@ describeInBrowser('scenario 46: script in every field a saga can carry', () => {
     await page.getByRole('link', { name: 'Journal' }).click()
     for (const line of await page.locator('.journal summary').all()) await line.click()
     await page.locator('.journal details[open] pre').getByText('<script>').first().waitFor()
+    expect(await turned(page)).toBe(0)
   }
 
   test('nothing runs, nothing is loaded, and the policy has nothing to report', async () => {

@@ -82,15 +82,16 @@ describeInBrowser('the line to the server', () => {
       await world.submit('meanwhile')
       expectError(/ERR_/)
       await page.clock.fastForward(15_000)
-      await line(page).getByText('connection lost').waitFor()
+      await line(page).getByText('connection lost').waitFor({ timeout: 20_000 })
       between.mend()
+      await page.clock.fastForward(15_000)
       await line(page).getByText('live').waitFor()
       await page.locator('.row[data-row="meanwhile"]').getByText('Committed').waitFor()
     } finally {
       await page.close()
       between.close()
     }
-  }, 40_000)
+  }, 60_000)
 
   test('whose token is withdrawn is asked for another, and comes back to where he was', async () => {
     const tokens = (token: string) => ({ tokens: [{ token, role: 'operate', name: 'Otto' }] }) as const

@@ -6,6 +6,7 @@
  */
 import type { JournalEntry, StepView } from 'backstep'
 import { useMemo, useState } from 'preact/hooks'
+import { safe } from '#dist/runtime/text.js'
 import { useWidth } from '../hooks.js'
 import { lasting, plural } from '../words.js'
 import { type Attempt, type Folded, type Lane, type Picture, pictureOf } from './model.js'
@@ -89,7 +90,7 @@ export function Timeline({ journal, steps, now, true_ }: Props) {
       </div>
       <figcaption aria-live="polite" class={chosen ? 'reading' : 'reading idle'}>
         {chosen
-          ? blockText(chosen, picture.now ?? picture.end)
+          ? safe(blockText(chosen, picture.now ?? picture.end))
           : 'Point at a call or tap it, or use the arrow keys, to read what it did.'}
       </figcaption>
     </figure>
