@@ -35,6 +35,7 @@ import { closeSession, getSession, openSession } from './sessions.js'
 import { Stats } from './stats.js'
 import { Streams } from './stream.js'
 import { Submitting } from './submitting.js'
+import { Waits } from './waits.js'
 import { Whole } from './whole.js'
 
 const defaultMaxBody = 1_048_576
@@ -44,6 +45,7 @@ export interface App {
   readonly hono: Hono
   readonly routes: readonly Route[]
   readonly streams: Streams
+  readonly waits: Waits
 }
 
 /**
@@ -64,8 +66,9 @@ export function makeApp(orchestrator: Orchestrator, options: AppOptions): App {
   const hono = new Hono()
   const metrics = options.metrics ?? sagaMetrics(orchestrator)
   const streams = new Streams(options.maxStreams ?? defaultMaxStreams)
+  const waits = new Waits()
   const access = new Access(options)
-  const routes = routesOf(orchestrator, options, { access, streams, metrics })
+  const routes = routesOf(orchestrator, options, { access, streams, metrics, waits })
   const around: Around = {
     access,
     answered: ({ method, path }, status, ms) => metrics.request(method, path, status, ms),
@@ -77,19 +80,20 @@ export function makeApp(orchestrator: Orchestrator, options: AppOptions): App {
   if (page) addPage(hono, basePath)
   hono.notFound((context) => unknown(context))
   hono.onError((error) => problemFor(error))
-  return { hono, routes, streams }
+  return { hono, routes, streams, waits }
 }
 
 interface Shared {
   readonly access: Access
   readonly streams: Streams
   readonly metrics: Metrics
+  readonly waits: Waits
 }
 
 function routesOf(
   orchestrator: Orchestrator,
   options: AppOptions,
-  { access, streams, metrics }: Shared,
+  { access, streams, metrics, waits }: Shared,
 ): Route[] {
   const { redact = [], showPayloads = false, maxBody = defaultMaxBody, basePath = '', log } = options
   const pulse = new Pulse(orchestrator)
@@ -106,7 +110,7 @@ function routesOf(
       method: 'POST',
       path: '/v1/sagas',
       need: 'operate',
-      handler: new Submitting(looking, limits, inline).handler,
+      handler: new Submitting(looking, limits, inline, waits).handler,
     },
     { method: 'GET', path: '/v1/sagas', need: 'read', handler: listSagas(looking) },
     { method: 'GET', path: one, need: 'read', handler: getSaga(looking) },

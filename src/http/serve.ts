@@ -14,7 +14,7 @@ import { getRequestListener } from '@hono/node-server'
 import { duration } from '../core/duration.js'
 import { BadInputError, type Duration, type Orchestrator } from '../index.js'
 import { systemClock } from '../runtime/clock.js'
-import { makeApp } from './app.js'
+import { type App, makeApp } from './app.js'
 import { checkAppOptions, type ServeOptions } from './options.js'
 
 export const defaultPort = 7700
@@ -23,13 +23,13 @@ const defaultHost = '127.0.0.1'
 /** bytes; a cookie and a token are far below. */
 const maxHeaders = 16_384
 const keepAlive = 5_000
+/** How much of the time for closing those have who wait for a saga: then they are told how far it is. */
+const shareOfWaits = 0.8
 /**
  * ms without a byte in either direction; a client may wait for 60 s, and a stream is never silent for longer than 15. What the kernel
  * took of an answer meanwhile counts as a byte, once: who reads nothing is cut off after twice as long.
  */
 const silence = 90_000
-/** ms between two looks for connections that have become idle, while closing. */
-const sweep = 50
 
 export interface SagaServer {
   /** Of the page; the API is below it, at `v1/`. */
@@ -76,7 +76,7 @@ export async function serve(orchestrator: Orchestrator, options: ServeOptions = 
   return {
     url,
     close: async ({ drain = '10s' } = {}) => {
-      await closeWithin(server, duration(drain, 'drain'), () => app.streams.close())
+      await closeWithin(server, duration(drain, 'drain'), app)
     },
   }
 }
@@ -125,19 +125,19 @@ async function listen(server: Server, port: number, host: string): Promise<void>
   }
 }
 
-async function closeWithin(server: Server, drain: number, endStreams: () => void): Promise<void> {
+async function closeWithin(server: Server, drain: number, { streams, waits }: App): Promise<void> {
   if (!server.listening) return
   const closed = once(server, 'close')
   server.close()
-  endStreams()
-  const timer = systemClock.timer(drain, () => server.closeAllConnections())
-  // Those that were answered since are kept alive, and would be waited for.
-  for (let isClosed = false; !isClosed; ) {
-    server.closeIdleConnections()
-    isClosed = await Promise.race([closed.then(() => true), pause(sweep)])
-  }
-  timer.cancel()
+  // Connections that are answered from now on would be kept alive, and waited for.
+  Object.assign(server, { keepAliveTimeout: 1, keepAliveTimeoutBuffer: 0 })
+  streams.close()
+  server.closeIdleConnections()
+  const timers = [
+    // Early enough for the answers to be sent.
+    systemClock.timer(drain * shareOfWaits, () => waits.stop()),
+    systemClock.timer(drain, () => server.closeAllConnections()),
+  ]
+  await closed
+  for (const timer of timers) timer.cancel()
 }
-
-const pause = (ms: number): Promise<false> =>
-  new Promise((resolve) => systemClock.timer(ms, () => resolve(false)))

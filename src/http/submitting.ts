@@ -1,13 +1,9 @@
 /**
  * The route that submits: by the name of a definition that is offered here, or with the steps themselves.
  *
- * Invariants
- * - It answers only once the saga is stored; the same request again, whatever became of the first answer, finds the same saga.
- * - However many wait for one saga, one wait of the orchestrator serves them; a client that waits no longer leaves nothing behind
- *   but that.
+ * Invariant: it answers only once the saga is stored; the same request again, whatever became of the first answer, finds the same saga.
  */
 import type { Definition, Duration, Orchestrator, SagaHandle, SagaView } from '../index.js'
-import { systemClock } from '../runtime/clock.js'
 import { createdViewOf } from '../runtime/handle.js'
 import { checkId, isTraceparent } from '../runtime/submission.js'
 import { json } from './answer.js'
@@ -17,6 +13,7 @@ import { type Inline, isInline, type Submission } from './inline.js'
 import { etagOf, type Looking, shown } from './looking.js'
 import { inTime } from './patience.js'
 import { badRequest, Problem } from './problem.js'
+import type { Waits } from './waits.js'
 
 const members = ['definition', 'input', 'id', 'deadline', 'name', 'steps', 'keys'] as const
 
@@ -28,9 +25,10 @@ export class Submitting {
   readonly #looking: Looking
   readonly #limits: BodyLimits
   readonly #inline: Inline
-  readonly #waits = new Map<string, Promise<void>>()
+  readonly #waits: Waits
 
-  constructor(looking: Looking, limits: BodyLimits, inline: Inline) {
+  constructor(looking: Looking, limits: BodyLimits, inline: Inline, waits: Waits) {
+    this.#waits = waits
     this.#orchestrator = looking.orchestrator
     this.#inline = inline
     this.#looking = looking
@@ -52,7 +50,7 @@ export class Submitting {
     const handle = await inTime(submitted)
     if (wait === undefined) return this.#answer(call, handle)
     try {
-      const isOver = await this.#endsWithin(handle, wait * 1_000)
+      const isOver = await this.#waits.endsWithin(handle, wait * 1_000)
       return await this.#answer(call, handle, { wait, isOver })
     } catch (error) {
       const fresh = createdViewOf(handle)
@@ -122,44 +120,6 @@ export class Submitting {
     const body = await shown(this.#looking, { ...view, blocked: blocked === true }, call.caller)
     // What it waits for has not been asked.
     return blocked ? body : { ...body, why: 'queued: it was stored just now' }
-  }
-
-  /** False if the time is over first. */
-  #endsWithin(handle: SagaHandle<unknown>, ms: number): Promise<boolean> {
-    const end = this.#endOf(handle)
-    return new Promise((resolve, reject) => {
-      const timer = systemClock.timer(ms, () => resolve(false))
-      end.then(
-        () => {
-          timer.cancel()
-          resolve(true)
-        },
-        (error: unknown) => {
-          timer.cancel()
-          reject(error)
-        },
-      )
-    })
-  }
-
-  #endOf(handle: SagaHandle<unknown>): Promise<void> {
-    const known = this.#waits.get(handle.id)
-    if (known !== undefined) return known
-    const end = handle.outcome().then(
-      () => this.#forget(handle.id),
-      (error: unknown) => {
-        this.#forget(handle.id)
-        throw error
-      },
-    )
-    this.#waits.set(handle.id, end)
-    // Where all who waited have gone nobody hears of it.
-    end.catch(() => {})
-    return end
-  }
-
-  #forget(id: string): void {
-    this.#waits.delete(id)
   }
 }
 

@@ -157,8 +157,8 @@ describe('what arrives too slowly is cut off', () => {
   test('connections beyond the limit are refused, and there is room again once they go', async () => {
     const port = Number(new URL(service.url).port)
     const sockets = await Promise.all(Array.from({ length: 30 }, () => open(port)))
-    await sleep(100)
-    expect(sockets.filter(({ destroyed, closed }) => !destroyed && !closed).length).toBeLessThanOrEqual(8)
+    const left = () => sockets.filter(({ destroyed, closed }) => !destroyed && !closed).length
+    await expect.poll(left).toBeLessThanOrEqual(8)
     for (const socket of sockets) socket.destroy()
     await expect.poll(async () => (await service.call('/livez').catch(() => undefined))?.status).toBe(200)
   })

@@ -10,6 +10,7 @@ import { memoryStore, Orchestrator, type Store, saga } from 'backstep'
 import { sagaApp, sagaMetrics, serve } from 'backstep/http'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Streams } from '#dist/http/stream.js'
+import { Waits } from '#dist/http/waits.js'
 import { wrapStore } from '../support/wrapped-store.mjs'
 import { Service, trip } from './fixture.js'
 
@@ -220,6 +221,43 @@ describe('closing', () => {
     await closed
     expect(performance.now() - since).toBeLessThan(1_500)
     expect(await events.text()).toContain('retry: 2000')
+  })
+
+  test('whoever waits for longer than it takes is told how far the saga is', async () => {
+    const orchestrator = await Orchestrator.open('memory:', { sagas: [trip()], log: false })
+    cleanUps.push(() => orchestrator.close({ drain: 0 }))
+    const server = await serve(orchestrator, { port: 0, page: false })
+    const waiting = fetch(`${server.url}v1/sagas`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Prefer: 'wait=50' },
+      body: '{"definition": "trip", "id": "far", "input": {"commit": {"flight": "hang"}}}',
+    })
+    await expect.poll(async () => (await orchestrator.get('far'))?.status).toBe('running')
+    const closed = server.close({ drain: 1_000 })
+    const answer = await waiting
+    expect([answer.status, await answer.json()]).toMatchObject([202, { id: 'far', status: 'running' }])
+    await closed
+  })
+
+  test('a thousand waits for one saga leave one behind', async () => {
+    let outcomes = 0
+    let end: (value: never) => void = () => {}
+    const outcome = () => {
+      outcomes++
+      return new Promise<never>((resolve) => {
+        end = resolve
+      })
+    }
+    const waits = new Waits()
+    const handle = { id: 'a', created: true, outcome }
+    const all = await Promise.all(Array.from({ length: 1_000 }, () => waits.endsWithin(handle, 5)))
+    expect([new Set(all), outcomes]).toEqual([new Set([false]), 1])
+    const [last, stopped] = [waits.endsWithin(handle, 60_000), waits.endsWithin(handle, 60_000)]
+    end(undefined as never)
+    expect([await last, await stopped]).toEqual([true, true])
+    const other = waits.endsWithin(handle, 60_000)
+    waits.stop()
+    expect([await other, outcomes]).toEqual([false, 2])
   })
 
   test('whoever waits for a saga that has no id of his own is told which it is', async () => {
