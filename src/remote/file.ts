@@ -87,22 +87,38 @@ class Source {
   value(): unknown {
     // A warning is a tag that nobody knows: the value would be taken without it.
     const [error] = [...this.#document.errors, ...this.#document.warnings]
-    if (error) throw this.#error(error.pos[0], error.message, 'mend the YAML (or JSON) there')
-    visit(this.#document, {
-      Scalar: (_, { value, source = '', range }) => {
-        if (typeof value === 'number' && /^[-+]?\d{16,}$/.test(source) && String(value) !== source)
-          throw this.#error(
-            range?.[0] ?? 0,
-            `${source} is too large to be exact`,
-            'write it as a text, in quotes',
-          )
-      },
-    })
+    if (error)
+      throw this.#error(
+        error.pos[0],
+        error.message,
+        'mend the YAML (or JSON) there; a text with braces needs quotes',
+      )
+    this.#refuseMisread()
     try {
       return this.#document.toJS()
     } catch (cause) {
-      throw this.#error(0, (cause as Error).message, 'write it without so many aliases')
+      throw this.#error(0, (cause as Error).message, 'an alias follows its anchor, and there are 100 at most')
     }
+  }
+
+  /** What YAML reads otherwise than it is meant. */
+  #refuseMisread(): void {
+    visit(this.#document, {
+      Scalar: (_, { value, source = '', range }) => {
+        if (typeof value !== 'number' || !/^[-+]?\d{16,}$/.test(source) || String(value) === source) return
+        throw this.#error(
+          range?.[0] ?? 0,
+          `${source} is too large to be exact`,
+          'write it as a text, in quotes',
+        )
+      },
+      Map: (_, { flow, items, range }) => {
+        const [pair] = items
+        if (!flow || items.length !== 1 || pair?.value !== null) return
+        const text = `{${String(pair.key)}}`
+        throw this.#error(range?.[0] ?? 0, `${text} is no text without quotes`, `write '${text}'`)
+      },
+    })
   }
 
   located<T>(work: () => T): T {

@@ -268,6 +268,7 @@ describe('mistakes are told by file, line, column and remedy', () => {
       '20:40: 12345678901234567890 is too large to be exact',
       'in quotes',
     ],
+    ["'{input.to}'", '{input.to}', '20:23: {input.to} is no text without quotes', "write '{input.to}'"],
     ['body: { to:', 'body: &b { self: *b, to:', 'body.self', 'plain JSON'],
     ['type: object', '$async: true', 'sagas[0].input is asynchronous', 'leave $async out'],
   ])('%s → %s', (from, to, message, remedy) => {
@@ -285,7 +286,7 @@ describe('mistakes are told by file, line, column and remedy', () => {
 
   test('aliases that multiply', () => {
     const lines = Array.from({ length: 30 }, (_, n) => `a${n + 1}: &a${n + 1} [*a${n}, *a${n}]`)
-    expect(() => parseDefinitions(['a0: &a0 [x]', ...lines].join('\n'))).toThrow('without so many aliases')
+    expect(() => parseDefinitions(['a0: &a0 [x]', ...lines].join('\n'))).toThrow('there are 100 at most')
   })
 })
 
