@@ -1,7 +1,10 @@
 /**
  * What an app and a server can be told, checked before anything listens.
  */
+import { isIP } from 'node:net'
 import { BadInputError, type Duration, type Logger } from '../index.js'
+import { Flaw, pathText } from '../remote/flaw.js'
+import { AllowList } from '../remote/policy.js'
 import { checkNames } from '../runtime/options.js'
 import type { Metrics } from './metrics.js'
 
@@ -85,13 +88,63 @@ export function checkAppOptions(options: AppOptions, where: 'sagaApp' | 'serve')
     throw bad(`${where}: basePath ${JSON.stringify(basePath)} is no path`, 'write it as /backstep')
   }
   checkTokens(tokens, where)
-  for (const path of redact) {
+  checkFlags(options, where)
+  checkNumbers(options, ['maxBody', 'maxStreams'], where)
+  checkPlaces(options, where)
+  for (const path of texts(redact, 'redact', where)) {
     if (/^(input|outputs)(\.[^.]+)*$/.test(path)) continue
     throw bad(
       `${where}: redact ${JSON.stringify(path)} is no path`,
       'begin it with input or outputs: input.card',
     )
   }
+}
+
+/** A limit that is no number would be none. */
+export function checkNumbers(options: ServeOptions, names: readonly (keyof ServeOptions)[], where: string) {
+  for (const name of names) {
+    const value = options[name]
+    if (value === undefined || (Number.isSafeInteger(value) && Number(value) >= 1)) continue
+    throw bad(`${where}: ${name} is ${String(value)}`, 'use a whole number from 1')
+  }
+}
+
+function checkFlags(options: AppOptions, where: string): void {
+  for (const name of ['readOnly', 'showPayloads', 'page'] as const) {
+    const value: unknown = options[name]
+    if (value !== undefined && typeof value !== 'boolean')
+      throw bad(`${where}: ${name} is ${String(value)}`, 'use true or false')
+  }
+}
+
+/** What is written otherwise than requests write it would never be met. */
+function checkPlaces({ hosts, origins, allow }: AppOptions, where: string): void {
+  for (const host of texts(hosts, 'hosts', where)) {
+    if (host !== '' && !/[/:\s]/.test(isIP(host) === 6 ? '' : host)) continue
+    throw bad(
+      `${where}: hosts: ${JSON.stringify(host)} is no name`,
+      'write it without scheme and port: ops.example',
+    )
+  }
+  for (const origin of texts(origins, 'origins', where)) {
+    if (URL.canParse(origin) && new URL(origin).origin === origin) continue
+    throw bad(
+      `${where}: origins: ${JSON.stringify(origin)} is no origin`,
+      'write it as browsers do: https://ops.example, with the port if it is another one',
+    )
+  }
+  try {
+    AllowList.parse(allow, ['allow'])
+  } catch (error) {
+    if (!(error instanceof Flaw)) throw error
+    throw bad(`${where}: ${pathText(error.path)}: ${error.message}`, error.hint)
+  }
+}
+
+function texts(list: unknown, name: string, where: string): readonly string[] {
+  if (list === undefined) return []
+  if (Array.isArray(list) && list.every((item) => typeof item === 'string')) return list
+  throw bad(`${where}: ${name} is no list of texts`, `write ${name}: ['…']`)
 }
 
 export function checkTokens(tokens: readonly Token[], where: string): void {

@@ -15,7 +15,7 @@ import { duration } from '../core/duration.js'
 import { BadInputError, type Duration, type Orchestrator } from '../index.js'
 import { systemClock } from '../runtime/clock.js'
 import { type App, makeApp } from './app.js'
-import { checkAppOptions, type ServeOptions } from './options.js'
+import { checkAppOptions, checkNumbers, type ServeOptions } from './options.js'
 
 export const defaultPort = 7700
 const defaultHost = '127.0.0.1'
@@ -84,7 +84,11 @@ export async function serve(orchestrator: Orchestrator, options: ServeOptions = 
 /** What `serve` refuses before it listens. Throws BadInputError. */
 export function checkServeOptions(options: ServeOptions): void {
   checkAppOptions(options, 'serve')
-  const { port = defaultPort, host = defaultHost, tokens = [] } = options
+  checkNumbers(options, ['maxConnections'], 'serve')
+  const { port = defaultPort, host = defaultHost, tokens = [], requestTimeout = '30s' } = options
+  if (duration(requestTimeout, 'requestTimeout') < 1) {
+    throw new BadInputError('serve: requestTimeout is 0', 'say how long a request may take to arrive: 30s')
+  }
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new BadInputError(`there is no port ${port}`, 'use 1 to 65535, or 0 for any that is free')
   }

@@ -206,6 +206,18 @@ describe('scenario 45: no token off loopback, wrong token, unknown Host, foreign
     [{ redact: ['card'] }, /no path/],
     [{ basePath: 'ops' }, /no path/],
     [{ token: 'x' }, /no option token/],
+    [{ redact: 'input.card' }, /redact is no list/],
+    [{ maxBody: '1mb' }, /maxBody is 1mb/],
+    [{ maxBody: 0 }, /maxBody is 0/],
+    [{ maxStreams: Number.NaN }, /maxStreams is NaN/],
+    [{ maxConnections: -1 }, /maxConnections is -1/],
+    [{ requestTimeout: 0 }, /requestTimeout is 0/],
+    [{ readOnly: 'no' }, /readOnly is no/],
+    [{ hosts: ['ops.example:7700'] }, /hosts: "ops.example:7700" is no name/],
+    [{ hosts: ['https://ops.example'] }, /is no name/],
+    [{ hosts: 'ops.example' }, /hosts is no list/],
+    [{ origins: ['https://ops.example/'] }, /is no origin/],
+    [{ allow: ['flights.example'] }, /allow\[0\]: 'flights.example' is no origin/],
   ])('options %j are refused, and no token is quoted', async (options, says) => {
     const error: Error = await serve(service.orchestrator, options as ServeOptions).then(
       () => new Error('it serves'),
