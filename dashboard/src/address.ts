@@ -65,8 +65,10 @@ export function usePlace(): readonly [Place, Go] {
     return () => removeEventListener('popstate', back)
   }, [])
   const go: Go = (change) => {
-    const next = { ...placeOf(location.search), ...change }
-    history.pushState(null, '', searchOf(next))
+    const here = placeOf(location.search)
+    const next = { ...here, ...change }
+    // Else one would have to go back through nothing.
+    if (searchOf(next) !== searchOf(here)) history.pushState(null, '', searchOf(next))
     set(next)
   }
   return [place, go]

@@ -247,8 +247,8 @@ function tookText(saga: SagaSummary, now: number): string {
 
 function ageText(saga: SagaSummary, now: number): string {
   const age = ageOf(Math.max(0, now - (saga.endedAt ?? saga.submittedAt)))
-  if (isEnded(saga)) return age === 'now' ? 'just now' : `${age} ago`
-  return `for ${age === 'now' ? 'a moment' : age}`
+  if (age === 'now') return 'just now'
+  return `${age} ${isEnded(saga) ? 'ago' : 'old'}`
 }
 
 const Loading = () => (
