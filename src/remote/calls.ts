@@ -5,7 +5,6 @@
  * - What fails before anything was sent is told from what fails after: the table of outcomes rests on it.
  * - Errors carry the method, the address without its query, and the beginning of what the participant said; never a header.
  */
-import type { Json } from '../core/entry.js'
 import { InDoubt, Rejected } from '../core/errors.js'
 import type { CallContext } from '../definition/context.js'
 import { pending, type Verdict } from '../definition/index.js'
@@ -27,7 +26,7 @@ import { bodyOf, noteOf } from './reply.js'
 import { NotConnected, type Reply, send } from './request.js'
 import { callOf, type Setting } from './setting.js'
 import { Unrenderable } from './template.js'
-import { type Direction, wireHeaders } from './wire.js'
+import { type Call, type Direction, wireHeaders } from './wire.js'
 
 export interface Calling {
   readonly setting: Setting
@@ -48,18 +47,13 @@ interface Answer {
 export const committing =
   (request: Compiled, outcomes: Outcomes<CommitWord>, calling: Calling, undo?: Compiled) =>
   async (context: Context): Promise<unknown> => {
-    const before = whyNotSent(undo, context, undefined, calling)
-    if (before !== undefined) throw new Rejected(`nothing was sent: its rollback could not be: ${before}`)
+    const why = undo && whyNotSent(undo, callOf(context, calling.setting), calling.setting)
+    if (why !== undefined) throw new Rejected(`nothing was sent: its rollback could not be: ${why}`)
     const { heard, says, cause } = await call(request, 'commit', context, calling, (status) =>
       wantsBody(status, outcomes),
     )
     const outcome = commitOutcome(heard, outcomes)
-    if (outcome.is === 'committed') {
-      const after = whyNotSent(undo, context, outcome.output, calling)
-      // In doubt its rollback goes without that output.
-      if (after !== undefined) throw new InDoubt(`${says}: its rollback could not be sent: ${after}`)
-      return outcome.output
-    }
+    if (outcome.is === 'committed') return outcome.output
     if (outcome.is === 'pending') return pending({ checkAfter: outcome.checkAfter })
     if (outcome.is === 'in_doubt') throw new InDoubt(`${says}: ${outcome.why}`, { cause })
     const { retryAfter } = outcome
@@ -67,15 +61,10 @@ export const committing =
   }
 
 /** A rollback that lacks a value would fail for ever: better that there is nothing to undo. */
-function whyNotSent(
-  undo: Compiled | undefined,
-  context: Context,
-  output: Json | undefined,
-  { setting }: Calling,
-): string | undefined {
+function whyNotSent(request: Compiled, call: Call, { allow }: Setting): string | undefined {
   try {
-    const address = undo?.rehearse({ ...callOf(context, setting), output })
-    return address === undefined ? undefined : setting.allow.refusal(new URL(address))
+    const address = request.rehearse(call)
+    return address === undefined ? undefined : allow.refusal(new URL(address))
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
@@ -130,7 +119,10 @@ function notSent(cause: unknown, where: string): Answer {
 }
 
 function render(request: Compiled, direction: Direction, context: Context, setting: Setting) {
-  const call = callOf(context, setting)
+  const given = callOf(context, setting)
+  // What the commit answered may not fit (an empty id): then its rollback goes as it would if nobody had heard that answer.
+  const fits = given.output === undefined || whyNotSent(request, given, setting) === undefined
+  const call = fits ? given : { ...given, output: undefined }
   const text = request.url.render(call, context) ?? ''
   if (!URL.canParse(text)) throw new Unrenderable(`its address is none`)
   const headers = wireHeaders(call, direction)
