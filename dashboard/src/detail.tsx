@@ -7,7 +7,7 @@ import { safe } from '#dist/runtime/text.js'
 import { processOf, why } from '#dist/runtime/why.js'
 import { type Action, ActionDialog, Actions, versionsFor } from './actions.js'
 import type { Go, Place, Tab } from './address.js'
-import { api, isMissing, mayAct, type Session, type View } from './api.js'
+import { api, mayAct, type Session, type View } from './api.js'
 import { useFew } from './few.js'
 import { State } from './glyph.js'
 import { type Loaded, useLoaded, useNow, useStream, useThrottled } from './hooks.js'
@@ -48,8 +48,9 @@ function useSaga(id: string, version: number): Loaded<Whole> {
   })
   const { value, problem, load } = loaded
   const soon = useThrottled(load, often)
-  const gone = isMissing(problem)
-  const over = gone || (value !== undefined && isEnded(value.saga))
+  // Nobody has it, or nobody can have it: asking again would change nothing.
+  const refused = problem !== undefined && problem.status >= 400 && problem.status < 500
+  const over = refused || (value !== undefined && isEnded(value.saga))
   useStream(over ? null : api.eventsOf(id), { on: { message: soon, ended: soon }, opened: soon })
   useEffect(() => {
     if (version > 0) soon()
