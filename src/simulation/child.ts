@@ -2,7 +2,7 @@
  * An orchestrator's process in a simulation of several, or of kills. It has the orchestrator and nothing else: trips are handed to it over a
  * pipe, and services answer it from other processes, so that killing it kills no more than an orchestrator.
  *
- * Invariant: it ends by SIGKILL, when it is told to close, or when its parent is gone; never by a signal meant for the parent.
+ * Invariant: it ends by SIGKILL, when it is told to close, or when its parent is gone.
  */
 import { Orchestrator } from '../index.js'
 import { feed } from './feed.js'
@@ -17,6 +17,12 @@ const send = (message: ToParent | Pong): void => {
 const agency = new PipeAgency(send)
 const stop = new AbortController()
 
+/** It may have been told to close while it was still opening. */
+function onStop(close: () => void): void {
+  if (stop.signal.aborted) close()
+  else stop.signal.addEventListener('abort', close, { once: true })
+}
+
 async function begin({ store, plan, origins }: Extract<ToChild, { type: 'begin' }>): Promise<void> {
   const definition = await bookTrip(plan, origins ?? agency.call)
   const orchestrator = await Orchestrator.open(store, orchestratorOptions(definition, { ...plan, store }))
@@ -25,7 +31,7 @@ async function begin({ store, plan, origins }: Extract<ToChild, { type: 'begin' 
     seen()
     send({ type: 'works' })
   })
-  stop.signal.addEventListener('abort', () => void orchestrator.close().finally(() => process.exit()))
+  onStop(() => void orchestrator.close().finally(() => process.exit()))
   await feed(
     orchestrator,
     definition,
@@ -44,9 +50,10 @@ process.on('message', (message: ToChild | Told) => {
   if (message.type === 'close') stop.abort()
   if (message.type === 'answer' || message.type === 'failure') agency.heard(message)
   if (message.type === 'begin') {
-    begin(message).catch((error: unknown) => send({ type: 'broke', message: String(error) }))
+    begin(message).catch((error: unknown) => {
+      send({ type: 'broke', message: String(error) })
+      onStop(() => process.exit())
+    })
   }
 })
 process.on('disconnect', () => stop.abort())
-// A terminal sends Ctrl-C to both processes; the parent decides for both.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {})

@@ -1,7 +1,9 @@
 /**
  * A process of the simulation, of an orchestrator or of a service, as its parent sees it: started, asked whether it is alive, killed, or closed.
  *
- * Invariant: `exit` resolves once for however it ends; nothing that it sends is heard after that.
+ * Invariants
+ * - `exit` resolves once for however it ends; nothing that it sends is heard after that.
+ * - A Ctrl-C is not for it, not even before it can listen to signals; its parent decides for all. It ends when its parent is gone.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -30,8 +32,13 @@ export class ForkedProcess<Sent extends { readonly type: string }, Heard extends
 
   constructor(script: 'child.js' | 'service-process.js', hear: (message: Heard) => void) {
     const file = fileURLToPath(new URL(`./${script}`, import.meta.url))
-    // Its stdout would mix with the simulation's own.
-    this.#process = fork(file, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: [] })
+    this.#process = fork(file, {
+      // Its stdout would mix with the simulation's own.
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      execArgv: [],
+      // A process group of its own: a terminal sends Ctrl-C to all of the group in front.
+      detached: true,
+    })
     this.#process.on('message', (message: Heard | Pong) => {
       if (isPong(message)) this.#pong?.()
       else hear(message)

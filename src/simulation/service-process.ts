@@ -4,7 +4,7 @@
  * Invariants
  * - A fault is what a client of a real service would see: a refusal is a status, a lost answer a connection that breaks, a hang no
  *   answer at all, whose effect may land later.
- * - It ends when its parent says so, or is gone; never by a signal meant for the parent.
+ * - It ends when its parent says so, or is gone.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -142,4 +142,3 @@ process.on('message', (message: ToService | Told) => {
   }
 })
 process.on('disconnect', () => process.exit())
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {})

@@ -1,7 +1,7 @@
 /**
  * The simulation as a command: what goes where, the exit codes, kills, and signals.
  */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
@@ -154,6 +154,39 @@ describe('signals', () => {
     },
     40_000,
   )
+
+  /** As a terminal does it: to all of the group in front. */
+  const startInFront = (...flags: string[]) =>
+    spawn(process.execPath, [script, 'simulate', ...flags], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    })
+  const ctrlC = (child: ReturnType<typeof start>) => process.kill(-(child.pid as number), 'SIGINT')
+
+  test('Ctrl-C while the services are being started: they are not hit, and it ends gracefully', async () => {
+    const child = startInFront('--sagas', '1000', '--json')
+    const ours = new RegExp(`^\\s*${child.pid} .*service-process`, 'm')
+    await expect
+      .poll(() => execFileSync('ps', ['-A', '-o', 'ppid=,args='], { encoding: 'utf8' }), { timeout: 20_000 })
+      .toMatch(ours)
+    ctrlC(child)
+    const { stdout, stderr, code } = await finish(child)
+    expect(code, stderr).toBe(130)
+    expect(reportOf(stdout)).toMatchObject({ interrupted: true, violations: 0 })
+  }, 40_000)
+
+  test("Ctrl-C while the orchestrators' processes are being started: nobody waits for them", async () => {
+    const child = startInFront('--sagas', '1000', '--workers', '3', '--json')
+    for await (const chunk of child.stderr.iterator({ destroyOnReturn: false })) {
+      if (String(chunk).includes('watch it at')) break
+    }
+    ctrlC(child)
+    const sent = performance.now()
+    const { stdout, code } = await finish(child)
+    expect(code).toBe(130)
+    expect(reportOf(stdout)).toMatchObject({ interrupted: true, violations: 0 })
+    expect(performance.now() - sent).toBeLessThan(12_000)
+  }, 40_000)
 
   test('a second one ends it at once, with trips under way that take long', async () => {
     const child = start(
