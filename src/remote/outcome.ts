@@ -18,8 +18,6 @@ export type ReplyBody =
   /** The connection ended before the body did. */
   | { readonly is: 'cut' }
   | { readonly is: 'not_json' }
-  /** It has whole numbers that a number cannot hold exactly. */
-  | { readonly is: 'inexact' }
   | { readonly is: 'too_large' }
   /** Nobody asked for it. */
   | { readonly is: 'unread' }
@@ -125,7 +123,6 @@ export function commitOutcome(heard: Heard, outcomes: Outcomes<CommitWord> = {})
 const unreadable = {
   cut: 'the body was cut',
   not_json: 'the body is no JSON',
-  inexact: 'the body has a whole number that is too large to be exact',
   too_large: 'the body is larger than 1 MB',
   unread: 'the body was not read',
 } as const

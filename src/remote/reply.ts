@@ -2,8 +2,8 @@
  * Reads the body of an answer: the output of a step, or what a person would look for in a refusal.
  *
  * Invariants
- * - An output is what was sent, or it is none: bytes that are no UTF-8 and whole numbers beyond what a number holds exactly would come
- *   out as something else, such as the id of another booking.
+ * - An output is what was sent: bytes that are no UTF-8 make none of it, and whole numbers that a number cannot hold exactly are texts of
+ *   the same digits. Else the id of one booking would come out as that of another.
  * - A body that ended with its connection counts only if it could not have gone on: half of `1234` is a number, too.
  */
 import type { Json } from '../core/entry.js'
@@ -20,7 +20,7 @@ export function bodyOf(body: Body): ReplyBody {
   const value = text === undefined ? undefined : parsed(text)
   if (text === undefined || value === undefined) return { is: 'not_json' }
   if (typeof value === 'number' && !body.isFramed) return { is: 'cut' }
-  return isExact(text) ? { is: 'json', value } : { is: 'inexact' }
+  return { is: 'json', value: mayRound.test(text) ? (parsed(exact(text)) ?? value) : value }
 }
 
 function textOf(bytes: Uint8Array): string | undefined {
@@ -39,13 +39,16 @@ function parsed(text: string): Json | undefined {
   }
 }
 
-/** False if it has a whole number that JSON.parse makes another one of: ids of 64 bits are. */
-function isExact(text: string): boolean {
-  if (!/\d{16}/.test(text)) return true
-  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[\d.eE+-]+/g)) {
-    if (/^-?\d{16,}$/.test(token) && String(Number(token)) !== token) return false
-  }
-  return true
+const mayRound = /\d{16}/
+
+/**
+ * The same JSON with quotes around whole numbers that JSON.parse would round: ids of 64 bits are. Only of what is JSON: text whose quotes
+ * do not close would take the square of its length.
+ */
+function exact(json: string): string {
+  return json.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|[\d.eE+-]+/g, (token) =>
+    /^-?[1-9]\d{15,}$/.test(token) && String(Number(token)) !== token ? `"${token}"` : token,
+  )
 }
 
 /** What a person would look for in the body of a refusal. */

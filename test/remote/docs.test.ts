@@ -38,7 +38,7 @@ function heardIn(cell: string): readonly (readonly [name: string, heard: Heard])
   if (cell.startsWith('sent, and then')) return [['lost', { is: 'lost' }]]
   if (cell.startsWith('not sent')) return [['refused', { is: 'refused' }]]
   if (cell.startsWith('such a status')) {
-    return (['cut', 'not_json', 'too_large', 'inexact'] as const).map((is) => [
+    return (['cut', 'not_json', 'too_large'] as const).map((is) => [
       is,
       { is: 'answered', status: 200, body: { is } },
     ])
