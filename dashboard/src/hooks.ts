@@ -110,7 +110,9 @@ export function useKeys(press: (key: string, event: KeyboardEvent) => void): voi
   useEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return
-      const into = event.target instanceof Element && event.target.closest('input, textarea, select, dialog')
+      // A dialog has its keys to itself: Escape leaves it, and not what is behind it.
+      if (document.querySelector('dialog[open]')) return
+      const into = event.target instanceof Element && event.target.closest('input, textarea, select')
       if (into && event.key !== 'Escape') return
       latest.current(event.key, event)
     }

@@ -128,6 +128,21 @@ describeInBrowser('one saga', () => {
     expect(await dialog.getByLabel('Reason').inputValue()).toBe('the guest called')
   })
 
+  test('Escape leaves the dialog, and not the saga; the button has the focus again', async () => {
+    const { world, url } = await serving()
+    await world.submit('slow', { commit: { hotel: 'hang' } })
+    const { page } = await openAt(url, 'slow')
+    await page.getByRole('button', { name: 'Cancel' }).focus()
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog').getByLabel('Reason').fill('on second thought')
+    await page.keyboard.press('Escape')
+    await expect.poll(() => page.getByRole('dialog').count()).toBe(0)
+    await page.getByRole('heading', { name: 'slow' }).waitFor()
+    expect(await page.evaluate<string>('document.activeElement.textContent')).toBe('Cancel')
+    await page.keyboard.press('Escape')
+    await expect.poll(() => page.locator('.detail').count()).toBe(0)
+  })
+
   test('a press that is repeated acts once', async () => {
     const { world, url } = await serving({ rollbackEvery: 3_600_000 })
     await world.submit('waits', { commit: { hotel: 'refuse' }, rollback: { flight: 'fail' } })
