@@ -4,11 +4,11 @@
  * Invariants
  * - An event's id is `seq.index`, the entry's place in the journal. A chunk that was overwritten (failures that fold into one) is
  *   sent again under the ids that it had: the later says at least as much.
- * - A saga that many follow is read once for all of them, and only where it may have changed.
+ * - A saga that many follow is read once for all of them; those that this process changes before all others.
  * - The stream ends with `ended`, once the client has all of an ended saga.
  * - A client that takes long is sent as much as it has room for, and the rest later; only one that takes nothing is dropped.
  */
-import type { JournalEntry, Orchestrator } from '../index.js'
+import { type JournalEntry, type Orchestrator, StoreError } from '../index.js'
 import { systemClock } from '../runtime/clock.js'
 import { inTime } from './patience.js'
 import { Poller } from './poller.js'
@@ -87,6 +87,13 @@ class Follower {
   }
 }
 
+/** A saga that somebody follows; its looks are counted as they begin, and as they tell. */
+interface Followed {
+  readonly followers: Set<Follower>
+  asked: number
+  told: number
+}
+
 export interface Joining {
   readonly veil: Veil
   /** Last-Event-ID. */
@@ -97,8 +104,11 @@ export interface Joining {
 export class Following {
   readonly #orchestrator: Orchestrator
   readonly #streams: Streams
-  readonly #sagas = new Map<string, Set<Follower>>()
-  readonly #poller = new Poller(interval, () => this.#look())
+  readonly #sagas = new Map<string, Followed>()
+  /** Those to which this process has added a fact since they were looked at. */
+  #changed = new Set<string>()
+  readonly #soon = new Poller(interval, () => this.#lookAtChanged())
+  readonly #all = new Poller(interval, () => this.#look(this.#sagas.keys()))
   #unlisten: (() => void) | undefined
 
   constructor(orchestrator: Orchestrator, streams: Streams) {
@@ -110,40 +120,62 @@ export class Following {
   join(id: string, entries: readonly JournalEntry[], { veil, from, cut }: Joining): Response {
     const stream = this.#streams.open(() => this.#leave(id, follower), cut)
     const follower = new Follower(stream, veil, placeOf(from))
-    const followers = this.#sagas.get(id) ?? new Set()
-    this.#sagas.set(id, followers.add(follower))
+    const followed = this.#sagas.get(id) ?? { followers: new Set(), asked: 0, told: 0 }
+    followed.followers.add(follower)
+    this.#sagas.set(id, followed)
     this.#sendTo(follower, entries)
     if (this.#sagas.size > 0 && !this.#unlisten) {
       this.#unlisten = this.#orchestrator.on('entry', ({ saga }) => {
-        if (this.#sagas.has(saga.id)) this.#poller.hint()
+        if (!this.#sagas.has(saga.id)) return
+        this.#changed.add(saga.id)
+        this.#soon.hint()
       })
-      this.#poller.on()
+      this.#soon.on()
+      this.#all.on()
     }
     return stream.response
   }
 
   #leave(id: string, follower: Follower): void {
-    const followers = this.#sagas.get(id)
+    const followers = this.#sagas.get(id)?.followers
     followers?.delete(follower)
     if (followers?.size === 0) this.#sagas.delete(id)
     if (this.#sagas.size > 0) return
-    this.#poller.off()
+    this.#soon.off()
+    this.#all.off()
     this.#unlisten?.()
     this.#unlisten = undefined
   }
 
-  async #look(): Promise<void> {
-    for (const [id, followers] of [...this.#sagas]) {
+  /** Apart from the others: with a thousand of them, looking at all takes so long that it is done every few seconds. */
+  #lookAtChanged(): Promise<void> {
+    const changed = this.#changed
+    this.#changed = new Set()
+    return this.#look(changed)
+  }
+
+  async #look(ids: Iterable<string>): Promise<void> {
+    for (const id of [...ids]) {
+      const followed = this.#sagas.get(id)
+      if (!followed) continue
+      const turn = ++followed.asked
       try {
         const entries = await inTime(this.#orchestrator.journal(id))
-        for (const follower of [...followers]) {
-          // Pruned: nothing will follow.
-          if (entries) this.#sendTo(follower, entries)
-          else follower.stream.close()
-        }
-      } catch {
-        // The store does not answer: the next look will tell.
+        // A look that began later has told more already.
+        if (turn > followed.told) this.#tell(followed, entries)
+        followed.told = Math.max(turn, followed.told)
+      } catch (error) {
+        // The store does not answer: the next look will tell. One saga that cannot be read stands in nobody's way.
+        if (error instanceof StoreError && error.code === 'STORE_UNAVAILABLE') return
       }
+    }
+  }
+
+  #tell({ followers }: Followed, entries: readonly JournalEntry[] | undefined): void {
+    for (const follower of [...followers]) {
+      // Pruned: nothing will follow.
+      if (entries) this.#sendTo(follower, entries)
+      else follower.stream.close()
     }
   }
 

@@ -78,6 +78,27 @@ describe("one saga's events", () => {
     expect(body.entries.find((entry: { failures?: number }) => entry.failures === 8)).toBeDefined()
   })
 
+  test('one saga of hundreds that are followed: its followers hear of it as soon as if it were alone', async () => {
+    const store = memoryStore()
+    const find: Store['find'] = async (ref) => {
+      const saga = await store.find(ref)
+      await sleep(5)
+      return saga
+    }
+    const many = await Service.start({}, wrapStore(store, { find }))
+    const ids = Array.from({ length: 200 }, (_, i) => `many-${i}`)
+    await Promise.all(ids.map((id) => many.submit({ commit: { flight: 'wait' }, keys: [id] }, id)))
+    const clients = await Promise.all(ids.map((id) => listen(`${many.url}/v1/sagas/${id}/events`)))
+    // All have been looked at, which takes more than a second.
+    await sleep(2_500)
+    const since = performance.now()
+    await many.call('/v1/sagas/many-150/cancel', { body: { reason: 'enough' } })
+    await clients[150]?.events.until(({ event }) => event === 'ended')
+    expect(performance.now() - since).toBeLessThan(2_000)
+    for (const { close } of clients) close()
+    await many.stop()
+  })
+
   test('what another process does on the same store is seen, too', async () => {
     const { mkdtempSync, rmSync } = await import('node:fs')
     const folder = mkdtempSync('/tmp/backstep-http-')
