@@ -39,9 +39,9 @@ const shownOf = async (service: Service, id: string) => {
 
 describe('a secret is struck out in the form in which it is quoted', () => {
   test.each([
-    ['as JSON escapes it', 'ab"cd\\ef\ngh', (secret: string) => JSON.stringify({ card: secret })],
-    ['as an address does', 'ada@x.example/ö ü', (secret: string) => `GET /x?c=${encodeURIComponent(secret)}`],
-    ['as it is', 'ab"cd', (secret: string) => `no ${secret}`],
+    ['as JSON escapes it', 'ab"Zq\\ef\ngh', (secret: string) => JSON.stringify({ card: secret })],
+    ['as an address does', 'Zq@x.example/ö ü', (secret: string) => `GET /x?c=${encodeURIComponent(secret)}`],
+    ['as it is', 'ab"Zq', (secret: string) => `no ${secret}`],
   ])('%s', async (_, secret, quote) => {
     const definition = quoting((input) => quote(input.secret), true)
     const service = await start({ redact: ['input.secret'] }, 'memory:', { sagas: [definition] })
@@ -50,7 +50,8 @@ describe('a secret is struck out in the form in which it is quoted', () => {
     expect(view.steps[0].error.message).toContain('[redacted]')
     for (const part of [quote(secret), JSON.stringify(quote(secret)).slice(1, -1)])
       expect(all).not.toContain(part)
-    expect(all).not.toMatch(/cd|ada/)
+    // No uid and no address has a Z.
+    expect(all).not.toContain('Zq')
   })
 
   test("as the name of an output's member", async () => {
@@ -85,7 +86,7 @@ test('a saga that brought its steps along: the same path means its input, and er
   const { view, all } = await shownOf(service, 'q')
   expect(view.input).toEqual({ steps: '[redacted]', input: { card: '[redacted]', to: 'LIS' } })
   expect(view.steps[0].error.message).toContain('no: {"card":"[redacted]","to":"LIS"}')
-  expect(all).not.toMatch(/4242|planted-token/)
+  expect(all).not.toMatch(/4242424242|planted-token/)
   participant.close()
 })
 
