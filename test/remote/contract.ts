@@ -132,6 +132,20 @@ export function contract(running: () => Promise<Running>): void {
     expect(added).toBe(0)
   })
 
+  test('a body in chunks, as proxies may send it, is read, or refused with its connection', async () => {
+    const added = await change(async (url) => {
+      const body = new Blob([JSON.stringify({ to: 'LIS' })]).stream()
+      const headers = { 'content-type': 'application/json', ...headersOf(newSaga(), 'commit') }
+      const answer = await fetch(url, { method: 'POST', headers, body, duplex: 'half' } as RequestInit)
+      expect([200, 411]).toContain(answer.status)
+      expect(await answer.json()).toMatchObject(answer.status === 200 ? { to: 'LIS' } : {})
+      const uid = newSaga()
+      expect((await commit(url, uid)).status).toBe(200)
+      if (answer.status === 200) await rollback(url, uid)
+    })
+    expect(added).toBe(1)
+  })
+
   test('duplicates and a rollback at the same time: one booking or none, and all answers agree', async () => {
     const added = await change(async (url) => {
       const uid = newSaga()

@@ -198,6 +198,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send(204 if text is None else 200, text)
 
     def read_body(self):
+        # http.server knows no chunks: taken for the next request, they would be answered instead of it.
+        if "Transfer-Encoding" in self.headers:
+            self.close_connection = True
+            raise Refusal(411, "LENGTH_REQUIRED", "send the body with its Content-Length")
         length = int(self.headers.get("Content-Length") or 0)
         if length > 1_000_000:
             self.close_connection = True
