@@ -100,7 +100,7 @@ function routesOf(
   const looking: Looking = { orchestrator, pulse, redaction: new Redaction(redact), showPayloads }
   const limits = { maxBody }
   const acting = { looking, limits, log }
-  const sessions = { access, limits, basePath, showPayloads }
+  const sessions = { access, basePath, showPayloads }
   const stats = new Stats(orchestrator)
   const inline = new Inline(orchestrator, options.allow ?? [])
   const whole = new Whole(orchestrator, pulse, streams)

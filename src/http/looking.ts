@@ -7,6 +7,7 @@ import {
   type JournalEntry,
   type ListOptions,
   type Orchestrator,
+  type SagaSummary,
   type SagaView,
   type Status,
   why,
@@ -24,7 +25,7 @@ import type { Redaction, Veil } from './redact.js'
 
 /** A page of the list; more would take longer than a page may. */
 const mostListed = 500
-const filters = ['status', 'name', 'stuck', 'blocked', 'late', 'after', 'order', 'limit', 'counts']
+const filters = ['status', 'name', 'stuck', 'blocked', 'late', 'after', 'order', 'limit', 'counts', 'waits']
 
 export interface Looking {
   readonly orchestrator: Orchestrator
@@ -75,17 +76,42 @@ export const getJournal =
   }
 
 export const listSagas =
-  ({ orchestrator, pulse }: Looking): Handler =>
+  (looking: Looking): Handler =>
   async (call) => {
-    const { options, counts } = listOf(call)
+    const { orchestrator, pulse } = looking
+    const { options, counts, waits } = listOf(call)
     const [{ sagas, next }, health] = await Promise.all([
       inTime(orchestrator.list(options)),
       counts ? pulse.health() : undefined,
     ])
-    return json({ sagas, next: next ?? null, ...(health ? { counts: health.counts } : {}) })
+    const rows = waits ? await withWaits(looking, sagas, call.caller) : sagas
+    return json({ sagas: rows, next: next ?? null, ...(health ? { counts: health.counts } : {}) })
   }
 
-function listOf({ request }: Call): { options: ListOptions; counts: boolean } {
+/** Looks at the store at once, for one list. */
+const looksAtOnce = 4
+
+/** Each with the sagas that it waits for. */
+async function withWaits(looking: Looking, sagas: SagaSummary[], caller: Caller): Promise<object[]> {
+  const veil = veilFor(looking, caller)
+  const rows: object[] = []
+  const waitsOf = async (saga: SagaSummary): Promise<object> => {
+    const view = saga.endedAt === null ? await inTime(looking.orchestrator.get(saga.id)) : undefined
+    return { ...saga, waitsFor: view ? veil.view(view).waitsFor : [] }
+  }
+  for (let at = 0; at < sagas.length; at += looksAtOnce) {
+    rows.push(...(await Promise.all(sagas.slice(at, at + looksAtOnce).map(waitsOf))))
+  }
+  return rows
+}
+
+interface Asked {
+  readonly options: ListOptions
+  readonly counts: boolean
+  readonly waits: boolean
+}
+
+function listOf({ request }: Call): Asked {
   const query = new URL(request.url).searchParams
   for (const name of query.keys()) {
     if (!filters.includes(name)) {
@@ -106,7 +132,8 @@ function listOf({ request }: Call): { options: ListOptions; counts: boolean } {
     ...flagIn(query, 'blocked'),
     ...flagIn(query, 'late'),
   } as ListOptions
-  return { options, counts: flagIn(query, 'counts').counts === true }
+  const isSet = (name: string): boolean => flagIn(query, name)[name] === true
+  return { options, counts: isSet('counts'), waits: isSet('waits') }
 }
 
 function limitOf(text: string | null): number {

@@ -133,6 +133,7 @@ const list = operation('list', {
     parameter('query', 'limit', '1 to 500; 50 by default', { type: 'integer', minimum: 1, maximum: 500 }),
     parameter('query', 'after', '`next` of the page before'),
     parameter('query', 'counts', 'With how many there are by status', flag),
+    parameter('query', 'waits', 'Each with the sagas that it waits for', flag),
   ],
   does: { 200: answer('A page', json('List')) },
   refuses: [400, 503],

@@ -77,6 +77,16 @@ const step = object({
   'since?': time,
 })
 
+const waitsFor = list(
+  object({
+    id: text,
+    key: orNull(text),
+    stuck: flag,
+    blocked: flag,
+    stage: oneOf('waiting', 'holding', 'done'),
+  }),
+)
+
 const view = object({
   ...summary,
   'input?': anything,
@@ -87,15 +97,7 @@ const view = object({
   steps: list(ref('Step')),
   outputs: { type: 'object' },
   wayBack: orNull(object({ reason, 'step?': text, 'message?': text, 'actor?': text })),
-  waitsFor: list(
-    object({
-      id: text,
-      key: orNull(text),
-      stuck: flag,
-      blocked: flag,
-      stage: oneOf('waiting', 'holding', 'done'),
-    }),
-  ),
+  waitsFor,
   why: { ...text, description: 'A sentence for a person: what it waits for, and until when' },
 })
 
@@ -150,7 +152,7 @@ export const schemas: Readonly<Record<string, Schema>> = {
   Saga: view,
   Pruned: object({ id: text, pruned: { const: true } }, 'It ended long ago, and only its id is left'),
   Step: step,
-  Summary: object(summary),
+  Summary: object({ ...summary, 'waitsFor?': waitsFor }),
   List: object({ sagas: list(ref('Summary')), next: orNull(text), 'counts?': counts }),
   Entry: {
     type: 'object',

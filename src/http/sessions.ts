@@ -8,10 +8,12 @@ import type { Call, Handler } from './call.js'
 
 export interface Sessions {
   readonly access: Access
-  readonly limits: BodyLimits
   readonly basePath: string
   readonly showPayloads: boolean
 }
+
+/** Room for a token, as long as a header may be; whoever sends it is not known yet, and there may be thousands of them. */
+const limits: BodyLimits = { maxBody: 16_384 }
 
 /** Behind a proxy that speaks TLS the request itself does not. */
 const isSecure = ({ request }: Call): boolean =>
@@ -36,7 +38,7 @@ export const getSession =
 export const openSession =
   (sessions: Sessions): Handler =>
   async (call) => {
-    const { access, limits, basePath } = sessions
+    const { access, basePath } = sessions
     const token = textOf(await membersOf(call.request, ['token'], limits), 'token')
     const caller = access.whoHas(token)
     const cookie = access.cookieFor(token, basePath, isSecure(call))

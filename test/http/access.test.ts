@@ -144,6 +144,9 @@ describe('scenario 45: no token off loopback, wrong token, unknown Host, foreign
     expect(tls.headers.get('Set-Cookie')).toContain('; Secure')
     const wrong = await call('/v1/session', {}, { body: { token: 'wrong' } })
     expect([wrong.status, wrong.body.code]).toEqual([401, 'UNAUTHENTICATED'])
+    // Nobody knows yet who sends it: it may not be as large as a saga.
+    const large = await call('/v1/session', {}, { body: { token: 'x'.repeat(20_000) } })
+    expect([large.status, large.body.code]).toEqual([413, 'TOO_LARGE'])
   })
 
   /** fetch does not let Host be set. */
