@@ -92,7 +92,7 @@ export const listSagas =
 const looksAtOnce = 4
 
 /** Each with the sagas that it waits for. */
-async function withWaits(looking: Looking, sagas: SagaSummary[], caller: Caller): Promise<object[]> {
+async function withWaits(looking: Looking, sagas: readonly SagaSummary[], caller: Caller): Promise<object[]> {
   const veil = veilFor(looking, caller)
   const rows: object[] = []
   const waitsOf = async (saga: SagaSummary): Promise<object> => {
