@@ -3,7 +3,7 @@
  *
  * Invariants
  * - Never more than the limit is held, whatever the length that was announced.
- * - A member that means nothing is refused: a misspelt one would silently do nothing.
+ * - A member that means nothing is refused: a misspelt one would silently do nothing. So is a number that would become another one.
  */
 import { badRequest, Problem } from './problem.js'
 
@@ -105,9 +105,7 @@ function decode(bytes: Uint8Array): string {
 }
 
 function parse(text: string): unknown {
-  if (isTooDeep(text)) {
-    throw badRequest(`the body is nested deeper than ${maxDepth} levels`, 'send less', 'TOO_DEEP')
-  }
+  scan(text)
   try {
     return JSON.parse(text)
   } catch (error) {
@@ -121,17 +119,41 @@ const [quote, backslash, openBrace, openBracket, closeBrace, closeBracket] = [
   0x22, 0x5c, 0x7b, 0x5b, 0x7d, 0x5d,
 ]
 
-/** Brackets outside of texts, counted before anything is built. */
-function isTooDeep(text: string): boolean {
+/** Brackets and numbers outside of texts, looked at before anything is built. Throws Problem. */
+function scan(text: string): void {
   let depth = 0
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index)
     if (code === quote) index = endOfText(text, index)
     else if (code === openBrace || code === openBracket) depth++
     else if (code === closeBrace || code === closeBracket) depth--
-    if (depth > maxDepth) return true
+    else if (isDigit(code)) index = endOfNumber(text, index)
+    if (depth > maxDepth) {
+      throw badRequest(`the body is nested deeper than ${maxDepth} levels`, 'send less', 'TOO_DEEP')
+    }
   }
-  return false
+}
+
+const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39
+
+/** Fewer digits are always kept. */
+const manyDigits = 16
+const numeral = /[\d.eE+-]*/y
+
+/**
+ * Its last sign. Whole numbers that would be changed are refused: the ids of other languages have 64 bits, and 9007199254740993 would
+ * be somebody else's account. Fractions are rounded as everywhere.
+ */
+function endOfNumber(text: string, start: number): number {
+  numeral.lastIndex = start
+  const digits = numeral.exec(text)?.[0] ?? ''
+  if (digits.length >= manyDigits && /^\d+$/.test(digits) && String(Number(digits)) !== digits) {
+    throw badRequest(
+      `the whole number at position ${start} has more digits than can be kept`,
+      'send it as a text',
+    )
+  }
+  return start + digits.length - 1
 }
 
 /** Where the text that begins at `start` ends. */
