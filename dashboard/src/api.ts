@@ -16,6 +16,13 @@ export interface SagaPage {
   readonly next?: string | null
 }
 
+export type Waiter = SagaSummary & Pick<SagaView, 'waitsFor'>
+
+export interface WaitPage {
+  readonly sagas: readonly Waiter[]
+  readonly next?: string | null
+}
+
 /** What happened in one stretch of time in the process that answers. */
 export interface Bucket {
   /** When it began, ms since 1970. */
@@ -147,6 +154,7 @@ function listPath({ status, show, name, after, order }: Filter, limit: number): 
 
 export const api = {
   list: (filter: Filter, limit: number) => call<SagaPage>(listPath(filter, limit)),
+  waits: (filter: Filter, limit: number) => call<WaitPage>(`${listPath(filter, limit)}&waits=true`),
   get: (id: string) => call<View>(sagaPath(id)),
   journal: async (id: string) =>
     (await call<{ entries: readonly JournalEntry[] }>(`${sagaPath(id)}/journal`)).entries,

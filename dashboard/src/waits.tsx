@@ -1,13 +1,13 @@
 /**
- * Who waits for whom, and for which key. The server knows of each saga what it waits for; the other direction is found by asking those
+ * Who waits for whom, and for which key. The server knows of each saga what it waits for; the other direction is found by looking at those
  * that may wait, so many at most: the oldest in line, those next behind a certain saga, and those that went back late and want their
- * keys again. What was not asked is said.
+ * keys again. That there are others is said.
  */
 import type { SagaView } from 'backstep'
 import { useState } from 'preact/hooks'
 import { safe } from '#dist/runtime/text.js'
 import type { Go, Place } from './address.js'
-import { api, type View } from './api.js'
+import { api, type Waiter } from './api.js'
 import { Glyph } from './glyph.js'
 import { useLoaded } from './hooks.js'
 import { To } from './list.js'
@@ -17,13 +17,12 @@ import { isEnded, type Kind, plural } from './words.js'
 type Obstacle = SagaView['waitsFor'][number]
 
 export interface Wait {
-  readonly waiter: View
+  readonly waiter: Waiter
   readonly for_: Obstacle
 }
 
-/** Sagas that are asked what they wait for: each is a request. */
-const asked = 40
-const atOnce = 4
+/** Of each kind, so many are looked at. */
+const most = 200
 
 /** What sagas wait for: those that are queued longest, and those next behind `saga`. `all`: there are no others. */
 export async function findWaits(
@@ -31,18 +30,13 @@ export async function findWaits(
 ): Promise<{ readonly waits: readonly Wait[]; readonly all: boolean }> {
   const queued = { status: 'queued', order: 'oldest' } as const
   const pages = await Promise.all([
-    api.list(queued, asked),
-    api.list({ status: 'rolling_back', show: 'late', order: 'oldest' }, asked),
+    api.waits(queued, most),
+    api.waits({ status: 'rolling_back', show: 'late', order: 'oldest' }, most),
   ])
   const all = pages.every(({ next }) => !next)
-  if (!all && saga) pages.push(await api.list({ ...queued, after: saga.cursor }, asked))
-  const ids = [...new Set(pages.flatMap(({ sagas }) => sagas.map(({ id }) => id)))]
-  const views: (View | undefined)[] = []
-  for (let at = 0; at < ids.length; at += atOnce) {
-    const some = ids.slice(at, at + atOnce).map((id) => api.get(id).catch(() => undefined))
-    views.push(...(await Promise.all(some)))
-  }
-  const waits = views.flatMap((waiter) => (waiter ? waiter.waitsFor.map((for_) => ({ waiter, for_ })) : []))
+  if (!all && saga) pages.push(await api.waits({ ...queued, after: saga.cursor }, most))
+  const waiters = new Map(pages.flatMap(({ sagas }) => sagas.map((waiter) => [waiter.id, waiter])))
+  const waits = [...waiters.values()].flatMap((waiter) => waiter.waitsFor.map((for_) => ({ waiter, for_ })))
   return { waits, all }
 }
 
@@ -100,7 +94,7 @@ export function Waits({ saga, place, go }: Props & { readonly saga: SagaView }) 
 function WaitersOf({ saga, place, go }: Props & { readonly saga: SagaView }) {
   const { value, problem, load } = useLoaded(`waiters ${saga.id}`, () => findWaits(saga))
   if (problem) return <Trouble problem={problem} again={load} />
-  if (!value) return <p class="note">Asking those that are queued</p>
+  if (!value) return <p class="note">Looking along the lines</p>
   const found = value.waits.filter(({ for_ }) => for_.id === saga.id)
   return (
     <>
@@ -122,7 +116,7 @@ function WaitersOf({ saga, place, go }: Props & { readonly saga: SagaView }) {
         {found.length === 0
           ? 'Nobody waits for it'
           : `${plural(new Set(found.map(({ waiter }) => waiter.id)).size, 'saga')} found`}
-        {value.all ? '.' : `, among the ${asked} that are queued longest, and the ${asked} next behind it.`}
+        {value.all ? '.' : `, among the ${most} that are queued longest, and the ${most} next behind it.`}
       </p>
     </>
   )
@@ -135,9 +129,9 @@ export function Lines({ place, go }: Props) {
     return problem ? (
       <Trouble problem={problem} again={load} />
     ) : (
-      <p class="loading-text">Asking those that are queued</p>
+      <p class="loading-text">Looking along the lines</p>
     )
-  const lines = new Map<string, { for_: Obstacle; waiters: View[] }>()
+  const lines = new Map<string, { for_: Obstacle; waiters: Waiter[] }>()
   for (const { waiter, for_ } of value.waits) {
     const name = JSON.stringify([for_.id, for_.key])
     const line = lines.get(name) ?? { for_, waiters: [] }
@@ -185,7 +179,7 @@ export function Lines({ place, go }: Props) {
           </li>
         ))}
       </ul>
-      {!value.all && <p class="note">Among the {asked} that are queued longest.</p>}
+      {!value.all && <p class="note">Among the {most} that are queued longest.</p>}
     </section>
   )
 }

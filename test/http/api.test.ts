@@ -148,6 +148,20 @@ describe('POST /v1/sagas', () => {
 })
 
 describe('looking', () => {
+  test('who waits for whom, of a whole page at once', async () => {
+    const line = await Service.start()
+    await line.submit({ commit: { flight: 'hang' }, keys: ['line'] }, 'in-the-way')
+    for (const id of ['waits-1', 'waits-2']) await line.submit({ keys: ['line'] }, id)
+    const { body } = await line.call('/v1/sagas?status=queued,running&order=oldest&waits=true')
+    const [first, ...behind] = body.sagas
+    expect([first.id, first.waitsFor]).toEqual(['in-the-way', []])
+    expect(behind.map(({ id }: { id: string }) => id)).toEqual(['waits-1', 'waits-2'])
+    for (const { waitsFor } of behind) {
+      expect(waitsFor[0]).toMatchObject({ id: 'in-the-way', key: 'line', stage: 'holding' })
+    }
+    await line.stop()
+  })
+
   test('pages, filters and counts', async () => {
     for (let i = 0; i < 5; i++) await service.ended({ keys: ['page'] }, `page-${i}`)
     await service.ended({ commit: { flight: 'refuse' } }, 'page-back')

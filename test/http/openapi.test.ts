@@ -168,7 +168,7 @@ describe('answers', () => {
       expect((await ask('get', { id })).status).toBe(200)
       expect((await ask('journal', { id })).status).toBe(200)
     }
-    expect((await ask('list', { query: '?counts=true&limit=3' })).status).toBe(200)
+    expect((await ask('list', { query: '?counts=true&waits=true&limit=3' })).status).toBe(200)
     for (const id of ['definitions', 'health', 'stats', 'whoAmI', 'metrics', 'openapi', 'livez', 'readyz']) {
       expect((await ask(id)).status).toBe(200)
     }
