@@ -113,6 +113,13 @@ class Source {
         )
       },
       Map: (_, { flow, items, range }) => {
+        const odd = items.find(({ key }) => !isScalar(key))
+        if (odd)
+          throw this.#error(
+            startOf(odd.key, range?.[0]),
+            'a name is no text',
+            'write a text before the colon',
+          )
         const [pair] = items
         if (!flow || items.length !== 1 || pair?.value !== null) return
         const text = `{${String(pair.key)}}`

@@ -268,6 +268,7 @@ describe('mistakes are told by file, line, column and remedy', () => {
       '20:40: 12345678901234567890 is too large to be exact',
       'in quotes',
     ],
+    ['pivot: true', '? { pivot: true }\n        : 1', 'a name is no text', 'before the colon'],
     ["'{input.to}'", '{input.to}', '20:23: {input.to} is no text without quotes', "write '{input.to}'"],
     ['body: { to:', 'body: &b { self: *b, to:', 'body.self', 'plain JSON'],
     ['type: object', '$async: true', 'sagas[0].input is asynchronous', 'leave $async out'],
