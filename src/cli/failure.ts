@@ -46,6 +46,8 @@ const hintsHere: Readonly<Record<string, (id: string) => string>> = {
   NOT_FOUND: () => 'look for it with `backstep list`; a pruned saga is gone',
   ENDED: (id) => `see how it went with \`${commandLine('journal', [id])}\``,
   PAST_PIVOT: () => 'wait for it, or settle the step that fails with `backstep resolve`',
+  NEEDS_TOKENS: () =>
+    'say who may call, with --token-file or BACKSTEP_TOKENS; or stay at 127.0.0.1 behind a proxy that asks who calls',
   NOT_RESOLVABLE: (id) => `see its steps with \`${commandLine('show', [id])}\``,
 }
 
@@ -91,7 +93,10 @@ const isBadAddress = ({ code, cause }: BackstepError): boolean =>
 
 /** `BAD_INPUT` with a saga's id is about that saga: refused, not misspelt. */
 const isUsage = (error: BackstepError): boolean =>
-  error.code === 'USAGE' || isBadAddress(error) || (error.code === 'BAD_INPUT' && error.sagaId === undefined)
+  error.code === 'USAGE' ||
+  error.code === 'NEEDS_TOKENS' ||
+  isBadAddress(error) ||
+  (error.code === 'BAD_INPUT' && error.sagaId === undefined)
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2

@@ -86,17 +86,30 @@ function optionsOf(flags: Flags): ServeOptions & { readonly log: Logger } {
   }
 }
 
-/** Throws DefinitionError, which names file, line and column. */
+/** Throws DefinitionError, which names file, line and column; UsageError for a saga that is in two files: which of them would run? */
 function definitionsOf({ definitions = [], allow }: Flags): Definition[] {
+  const fileOf = new Map<string, string>()
   return definitions.flatMap((file) => {
-    try {
-      return loadDefinitions(file, allow ? { allow } : {})
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (error instanceof BackstepError || code === undefined) throw error
-      throw new UsageError(`${file} cannot be read: ${code}`, 'name a definition file, in YAML or JSON')
+    const sagas = definitionsIn(file, allow)
+    for (const { plan } of sagas) {
+      const id = `${plan.name}@${plan.version}`
+      const other = fileOf.get(id)
+      if (other !== undefined)
+        throw new UsageError(`${id} is in ${other} and in ${file}`, 'give one of them another version')
+      fileOf.set(id, file)
     }
+    return sagas
   })
+}
+
+function definitionsIn(file: string, allow: string[] | undefined): Definition[] {
+  try {
+    return loadDefinitions(file, allow ? { allow } : {})
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (error instanceof BackstepError || code === undefined) throw error
+    throw new UsageError(`${file} cannot be read: ${code}`, 'name a definition file, in YAML or JSON')
+  }
 }
 
 /** Only parsed here; who they are is checked where they are used. Throws UsageError, which quotes nothing of it. */

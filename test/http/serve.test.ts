@@ -4,6 +4,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import { backstep, Folder, start } from '../cli/processes.js'
@@ -14,6 +16,16 @@ afterAll(() => folder.remove())
 
 const token = 'a-token-of-some-length-0123456789'
 const tokens = JSON.stringify([{ token, role: 'operate', name: 'ada' }])
+
+const slowSaga = (origin: string) => `
+sagas:
+  - name: slow
+    steps:
+      - { name: a, timeout: 1m, commit: { url: '${origin}/a' }, rollback: { url: '${origin}/undo' } }
+      - { name: b, timeout: 1m, commit: { url: '${origin}/b' }, rollback: { url: '${origin}/undo' } }
+`
+
+const apiOf = (stdout: string) => /^API +(\S+)$/m.exec(stdout)?.[1] ?? ''
 
 async function served(args: readonly string[], env: Record<string, string> = {}) {
   const child = start(['serve', '--port', '0', ...args], { cwd, env })
@@ -42,7 +54,7 @@ describe.concurrent('backstep serve', () => {
     expect(stderr()).toContain('SIGTERM: what runs may end')
   })
 
-  test('a stream and a request that waits do not hold it up; a second signal ends it at once', async () => {
+  test('a stream does not hold it up', async () => {
     const { child, stdout, exit } = await served(['--json', '--store', 'sqlite:stream.db', '--no-work'])
     const { page, store } = JSON.parse(stdout)
     expect(store).toBe('sqlite:stream.db')
@@ -53,6 +65,59 @@ describe.concurrent('backstep serve', () => {
     expect(performance.now() - since).toBeLessThan(5_000)
     await stream.text()
   })
+
+  /** A server with a saga whose step `a` is under way at a participant, which answers when it is told to. */
+  async function underWay(store: string) {
+    let isReached = (): void => {}
+    let answerAll = (): void => {}
+    const reached = new Promise<void>((resolve) => {
+      isReached = resolve
+    })
+    const mayAnswer = new Promise<void>((resolve) => {
+      answerAll = resolve
+    })
+    const asked: string[] = []
+    const participant = createServer(async (request, response) => {
+      asked.push(`${request.url} ${request.headers['x-backstep-attempt']}`)
+      isReached()
+      await mayAnswer
+      response.setHeader('Content-Type', 'application/json').end('{}')
+    }).listen(0, '127.0.0.1')
+    await once(participant, 'listening')
+    const origin = `http://127.0.0.1:${(participant.address() as AddressInfo).port}`
+    const file = folder.file(`${store}.yaml`)
+    writeFileSync(file, slowSaga(origin))
+    const args = ['--store', `sqlite:${store}.db`, '--definitions', file, '--allow', origin]
+    const first = await served(args)
+    const body = JSON.stringify({ definition: 'slow', id: 'mine' })
+    const headers = { 'Content-Type': 'application/json' }
+    await fetch(apiOf(first.stdout), { method: 'POST', headers, body })
+    await reached
+    return { ...first, asked, answerAll, participant }
+  }
+
+  test('a signal lets what runs end', async ({ expect }) => {
+    const { child, exit, asked, answerAll, participant, stderr } = await underWay('drained')
+    child.kill('SIGTERM')
+    await expect.poll(stderr, { timeout: 10_000 }).toContain('what runs may end')
+    answerAll()
+    expect(await exit).toEqual([0, null])
+    const { stdout } = await backstep(['show', 'mine', '--store', 'sqlite:drained.db', '--json'], { cwd })
+    expect([JSON.parse(stdout).status, asked]).toEqual(['committed', ['/a 1', '/b 1']])
+    participant.close()
+  }, 60_000)
+
+  test('a second signal ends it at once, whatever is under way', async ({ expect }) => {
+    const { child, exit, participant, stderr } = await underWay('twice')
+    child.kill('SIGTERM')
+    await expect.poll(stderr, { timeout: 10_000 }).toContain('what runs may end')
+    const since = performance.now()
+    child.kill('SIGTERM')
+    expect(await exit).toEqual([null, 'SIGTERM'])
+    expect(performance.now() - since).toBeLessThan(3_000)
+    participant.closeAllConnections()
+    participant.close()
+  }, 60_000)
 
   test('tokens from a file or the environment; never shown; who reads the file is warned', async () => {
     const file = folder.file('tokens.json')
@@ -76,13 +141,20 @@ describe.concurrent('backstep serve', () => {
     }
   })
 
+  for (const name of ['one', 'two']) {
+    writeFileSync(folder.file(`${name}.yaml`), slowSaga('https://slow.example'))
+  }
   writeFileSync(folder.file('bad.json'), `[{"token": "${token}"`)
   writeFileSync(folder.file('short.json'), '[{"token": "short-secret", "role": "read", "name": "x"}]')
   writeFileSync(folder.file('empty.json'), '')
   for (const name of ['bad', 'short', 'empty']) chmodSync(folder.file(`${name}.json`), 0o600)
 
   test.each([
-    ['--host 0.0.0.0', /^1 error: 0\.0\.0\.0 can be reached .* hint: pass tokens/],
+    ['--host 0.0.0.0', /^2 error: 0\.0\.0\.0 can be reached .* hint: say who may call, with --token-file/],
+    [
+      '--definitions one.yaml --definitions two.yaml',
+      /^2 error: slow@1 is in one\.yaml and in two\.yaml hint: give/,
+    ],
     ['--token-file bad.json', /^2 error: bad\.json is no JSON hint: write/],
     ['--token-file short.json', /^2 error: .*less than 16/],
     ['--token-file empty.json', /^2 error: empty\.json is empty/],
