@@ -165,7 +165,7 @@ describeInBrowser('one saga', () => {
     await page.getByRole('button', { name: 'Cancel' }).click()
     await page.getByRole('dialog').getByLabel('Reason').fill('an odd id')
     await page.getByRole('button', { name: 'Cancel the saga' }).click()
-    await page.locator('.head.rolling_back').waitFor()
+    await page.locator('.head.rolled_back').waitFor()
     for (const id of ['.', '=.']) {
       await page.locator(`.row[data-row="${id}"]`).click()
       await page.getByRole('heading', { name: id, exact: true }).waitFor()
