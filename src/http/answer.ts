@@ -20,7 +20,7 @@ export function json(value: unknown, status = 200, headers: Readonly<Record<stri
   })
 }
 
-export const text = (value: string, type: string): Response =>
+export const text = (value: string | Uint8Array<ArrayBuffer>, type: string): Response =>
   new LightResponse(value, { headers: { 'Content-Type': type, ...baseHeaders } })
 
 export const problem = ({ status, body, headers }: Answered): Response =>

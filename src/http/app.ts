@@ -139,7 +139,7 @@ function routesOf(
     { method: 'GET', path: '/v1/session', need: 'read', handler: getSession(sessions) },
     { method: 'POST', path: '/v1/session', need: 'anybody', handler: openSession(sessions) },
     { method: 'DELETE', path: '/v1/session', need: 'anybody', handler: closeSession(sessions) },
-    { method: 'GET', path: '/v1/openapi.json', need: 'anybody', handler: () => json(openApi(basePath)) },
+    { method: 'GET', path: '/v1/openapi.json', need: 'anybody', handler: describe(basePath) },
     { method: 'GET', path: '/livez', need: 'anybody', handler: () => json({ status: 'live' }) },
     { method: 'GET', path: '/readyz', need: 'anybody', handler: ready(pulse) },
     { method: 'GET', path: '/metrics', need: 'read', handler: scrape(metrics) },
@@ -165,6 +165,15 @@ const ready =
     await pulse.health()
     return json({ status: 'ready' })
   }
+
+/** Made once: anybody may ask for it, as often as he likes. */
+function describe(basePath: string): Route['handler'] {
+  let bytes: Uint8Array<ArrayBuffer> | undefined
+  return () => {
+    bytes ??= new TextEncoder().encode(JSON.stringify(openApi(basePath)))
+    return text(bytes, 'application/json')
+  }
+}
 
 const scrape =
   ({ registry }: Metrics): Route['handler'] =>

@@ -7,8 +7,8 @@
  * - After `close` nothing of it keeps the process alive.
  */
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import { type AddressInfo, BlockList, isIP } from 'node:net'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { type AddressInfo, BlockList, isIP, type Socket } from 'node:net'
 import { hostname } from 'node:os'
 import { getRequestListener } from '@hono/node-server'
 import { duration } from '../core/duration.js'
@@ -23,6 +23,8 @@ const defaultHost = '127.0.0.1'
 /** bytes; a cookie and a token are far below. */
 const maxHeaders = 16_384
 const keepAlive = 5_000
+/** Requests that a client may send ahead of the answer to its first. */
+const mostAhead = 8
 /** How much of the time for closing those have who wait for a saga: then they are told how far it is. */
 const shareOfWaits = 0.8
 /**
@@ -68,7 +70,12 @@ export async function serve(orchestrator: Orchestrator, options: ServeOptions = 
   const app = makeApp(orchestrator, { ...options, hosts: [...hosts, hostname(), host] })
   const server = limited(options)
   // Global Request and Response belong to the user's program.
-  server.on('request', getRequestListener(app.hono.fetch, { overrideGlobalObjects: false }))
+  const listener = getRequestListener(app.hono.fetch, { overrideGlobalObjects: false })
+  const isPatient = patience()
+  server.on('request', (incoming, outgoing) => {
+    if (isPatient(incoming, outgoing)) void listener(incoming, outgoing)
+    else incoming.socket.destroy()
+  })
   await listen(server, port, host)
   const { address, port: bound } = server.address() as AddressInfo
   const name = isIP(address) === 6 ? `[${address}]` : address
@@ -116,6 +123,23 @@ function limited({ maxConnections = 2_000, requestTimeout = '30s' }: ServeOption
   server.timeout = silence
   server.maxRequestsPerSocket = 0
   return server
+}
+
+/**
+ * Whether a client waits for its answers: requests that it sends ahead of them (pipelining) are run and their answers kept, a thousand of
+ * them from one packet. Browsers and common clients send none.
+ */
+function patience(): (incoming: IncomingMessage, outgoing: ServerResponse) => boolean {
+  const behind = new WeakMap<Socket, number>()
+  return ({ socket }, outgoing) => {
+    // One that is next to be answered has the connection.
+    if (outgoing.socket !== null) return true
+    const count = (behind.get(socket) ?? 0) + 1
+    if (count > mostAhead) return false
+    behind.set(socket, count)
+    outgoing.once('close', () => behind.set(socket, (behind.get(socket) ?? 1) - 1))
+    return true
+  }
 }
 
 async function listen(server: Server, port: number, host: string): Promise<void> {

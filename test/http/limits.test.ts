@@ -45,7 +45,7 @@ async function open(port: number): Promise<Socket> {
 /** ms within which half of those that ask, one after the other for so long, are answered: the slowest of them are the machine's. */
 async function answeredWithin(url: string, ms: number): Promise<number> {
   const took: number[] = []
-  for (const end = performance.now() + ms; performance.now() < end; ) {
+  for (const end = performance.now() + ms; performance.now() < end || took.length < 4; ) {
     const begin = performance.now()
     const response = await fetch(`${url}v1/sagas?limit=10`)
     await response.text()
@@ -53,7 +53,6 @@ async function answeredWithin(url: string, ms: number): Promise<number> {
     took.push(performance.now() - begin)
     await sleep(10)
   }
-  expect(took.length).toBeGreaterThan(3)
   return took.sort((a, b) => a - b)[took.length >> 1] ?? Number.POSITIVE_INFINITY
 }
 
@@ -152,6 +151,22 @@ describe('what arrives too slowly is cut off', () => {
   test('headers of more than 16 kB: 431', async () => {
     const { status } = await service.call('/livez', { headers: { 'X-Large': 'x'.repeat(20_000) } })
     expect(status).toBe(431)
+  })
+
+  test('requests that are sent ahead of their answers: a few are answered in order, more end the connection', async () => {
+    const ahead = async (count: number) => {
+      const socket = await open(Number(new URL(service.url).port))
+      let answer = ''
+      socket.on('data', (data) => {
+        answer += data
+      })
+      const head = 'GET /v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n'
+      socket.write(`${`${head}\r\n`.repeat(count - 1)}${head}Connection: close\r\n\r\n`)
+      await once(socket, 'close')
+      return answer.split('HTTP/1.1 200 OK').length - 1
+    }
+    expect(await ahead(6)).toBe(6)
+    expect(await ahead(300)).toBeLessThan(12)
   })
 
   test('connections beyond the limit are refused, and there is room again once they go', async () => {
