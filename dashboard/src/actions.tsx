@@ -248,7 +248,7 @@ function ResolveFields({ saga }: { readonly saga: SagaView }) {
         ) : (
           <>
             It counts as <b>committed</b>: its effect stands. A call that is under way is waited for. If there
-            is no effect, cancel the saga.
+            is no effect, {whyNot('cancel', saga) ? 'leave it: it is tried again' : 'cancel the saga'}.
           </>
         )}
       </p>

@@ -94,6 +94,7 @@ describeInBrowser('one saga', () => {
     await page.getByRole('button', { name: 'Resolve' }).click()
     const dialog = page.getByRole('dialog')
     await dialog.getByText('It counts as committed').waitFor()
+    await dialog.getByText('If there is no effect, cancel the saga.').waitFor()
     await dialog.getByLabel('Reason').fill('seen in the hotel')
     await dialog.getByLabel('Output').fill('{"booked": "by hand"')
     await dialog.getByRole('button', { name: 'Resolve the step' }).click()
