@@ -42,6 +42,10 @@ async function open(port: number): Promise<Socket> {
   return socket
 }
 
+/** Sends the last chunk, once all before it has been taken. */
+const end = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => socket.write('0\r\n\r\n', () => resolve()))
+
 /** ms within which half of those that ask, one after the other for so long, are answered: the slowest of them are the machine's. */
 async function answeredWithin(url: string, ms: number): Promise<number> {
   const took: number[] = []
@@ -117,6 +121,22 @@ describe('scenario 49', () => {
     expect(await others).toBeLessThan(100)
     expect(rssOf(child.pid) - before).toBeLessThan(60)
     socket.destroy()
+  })
+
+  test('a body in pieces of one byte takes no more than its size', async () => {
+    const before = rssOf(child.pid)
+    const sockets = await Promise.all(Array.from({ length: 2 }, () => open(child.port)))
+    const lines = ['POST /v1/sagas HTTP/1.1', 'Host: localhost', 'Content-Type: application/json']
+    const head = `${[...lines, 'Transfer-Encoding: chunked'].join('\r\n')}\r\n\r\n`
+    const [first] = sockets
+    for (const socket of sockets) socket.write(`${head}${'1\r\n \r\n'.repeat(400_000)}`)
+    const [answer] = await Promise.all([
+      once(first as Socket, 'data'),
+      ...sockets.map((socket) => end(socket)),
+    ])
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 400 /)
+    expect(rssOf(child.pid) - before).toBeLessThan(100)
+    for (const socket of sockets) socket.destroy()
   })
 })
 
