@@ -98,7 +98,11 @@ class Fleet {
     const plan = { seed, concurrency, keys, run: name, trips }
     victim.send({ type: 'begin', store, plan, ...(origins && { origins }) })
     victim.exit.then(
-      ({ code, signal }) => this.#ended(member, `ended by itself (${signal ?? code})`),
+      ({ code, signal }) => {
+        // Killed by somebody else: no fault of its own, and another one goes on, too.
+        if (signal === 'SIGKILL' && !member.isDoomed && !this.#closing) this.#start(place)
+        else this.#ended(member, `ended by itself (${signal ?? code})`)
+      },
       (error: Error) => this.#ended(member, `could not be started: ${error.message}`),
     )
   }
@@ -142,6 +146,10 @@ class Fleet {
     if (!member) return
     this.#killing = true
     await pause(randomUpTo(latestMoment))
+    if (member.victim.isGone) {
+      this.#killing = false
+      return
+    }
     member.isDoomed = true
     const died = await member.victim.kill()
     // The next orchestrator begins when the service is back: what it booked before would be refused, the hostage, too.

@@ -96,6 +96,18 @@ test('a service that somebody kills comes back where it was, with its books', as
   expect(report.committed).toBeGreaterThan(20)
 }, 60_000)
 
+test("an orchestrator's process that somebody kills is followed by another one", async () => {
+  const began: Watch['began'] = ({ tally }) => {
+    const look = setInterval(() => {
+      if (tally.answered < 10) return
+      clearInterval(look)
+      process.kill(childRunning('simulation/child.js'), 'SIGKILL')
+    }, 5)
+  }
+  const report = await run({ sagas: 80, seed: 3, workers: 2 }, { began })
+  expect(report).toMatchObject({ ...clean, kills: 0 })
+}, 60_000)
+
 test('without faults all commit', async () => {
   const report = await run({ sagas: 40, failureRate: 0, concurrency: 8, store: 'memory:' })
   expect(report).toMatchObject({
