@@ -4,6 +4,7 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { BackstepError } from '../index.js'
 import { monotonic, randomName } from './clock.js'
 import { KillPlan } from './killing.js'
 import type { SimulationOptions } from './options.js'
@@ -35,7 +36,7 @@ export interface Run {
 }
 
 export async function begin(options: SimulationOptions, stop: AbortSignal): Promise<Run> {
-  const folder = mkdtempSync(join(tmpdir(), 'backstep-simulation-'))
+  const folder = newFolder()
   return {
     options,
     folder,
@@ -50,5 +51,14 @@ export async function begin(options: SimulationOptions, stop: AbortSignal): Prom
     stop,
     began: monotonic(),
     booked: Number.NaN,
+  }
+}
+
+function newFolder(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'backstep-simulation-'))
+  } catch (cause) {
+    const message = `the services' books have no place: ${(cause as Error).message}`
+    throw new BackstepError(message, { code: 'NO_FOLDER', hint: 'TMPDIR names another one', cause })
   }
 }

@@ -77,6 +77,16 @@ test.each([
   expect(stderr).toContain('hint:')
 })
 
+test('no place for the books: a message, no stack', async () => {
+  const env = { ...process.env, TMPDIR: '/nowhere' }
+  const child = spawn(process.execPath, [script, 'simulate'], { stdio: ['ignore', 'pipe', 'pipe'], env })
+  const { stderr, code } = await finish(child)
+  expect(code).toBe(1)
+  expect(stderr).toMatch(
+    /^error: the services' books have no place: ENOENT.*\n {2}hint: TMPDIR names another one\n$/,
+  )
+})
+
 test('--json: what is refused is told in JSON, as by every command', async () => {
   const { stdout, code } = await finish(start('--sagas', 'many', '--json'))
   expect(code).toBe(2)
