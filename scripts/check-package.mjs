@@ -4,6 +4,8 @@
  * The project gets a copy of the SQLite binary that this repository's `npm ci` made (the same version for the same Node;
  * else it compiles), so that the check takes seconds. That an install makes a binary is checked by `npm ci` itself.
  */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
@@ -89,6 +91,28 @@ function checkCommand(project) {
   }
 }
 
+/** What is served from the tarball: the page with its assets, the API; and a signal to the command itself ends it. */
+async function checkServe(project) {
+  const command = join(project, 'node_modules/.bin/backstep')
+  const server = spawn(command, ['serve', '--port', '0', '--store', 'memory:', '--json'], { cwd: project })
+  const exit = once(server, 'exit')
+  try {
+    const [said] = await Promise.race([once(server.stdout, 'data'), exit.then(() => ['{}'])])
+    const { page, api } = JSON.parse(said)
+    if (!page) throw new Error('backstep serve ended before it listened')
+    const html = await (await fetch(page)).text()
+    const asset = /src="\.?\/?(assets\/[^"]+)"/.exec(html)?.[1]
+    for (const address of [`${page}${asset}`, api, `${page}readyz`]) {
+      const { status } = await fetch(address)
+      if (status !== 200) throw new Error(`${address} answered ${status}`)
+    }
+  } finally {
+    server.kill('SIGTERM')
+  }
+  const [code, signal] = await exit
+  if (code !== 0) throw new Error(`SIGTERM ended it with ${signal ?? code}, not 0`)
+}
+
 await inTempFolder(async (folder) => {
   const project = join(folder, 'project')
   const bin = (name) => join(root, 'node_modules/.bin', name)
@@ -111,5 +135,6 @@ await inTempFolder(async (folder) => {
     'and runs as ESM': () => void run(process.execPath, ['esm.mjs'], { cwd: project }),
     'and runs as CommonJS': () => void run(process.execPath, ['cjs.cjs'], { cwd: project }),
     'the command backstep': () => checkCommand(project),
+    'backstep serve': () => checkServe(project),
   })
 })
