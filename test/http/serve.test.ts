@@ -12,7 +12,12 @@ import { backstep, Folder, start } from '../cli/processes.js'
 
 const folder = new Folder()
 const cwd = folder.path
-afterAll(() => folder.remove())
+const children: ReturnType<typeof start>[] = []
+afterAll(() => {
+  // A test that failed has ended none of its own.
+  for (const child of children) child.kill('SIGKILL')
+  folder.remove()
+})
 
 const token = 'a-token-of-some-length-0123456789'
 const tokens = JSON.stringify([{ token, role: 'operate', name: 'ada' }])
@@ -29,6 +34,7 @@ const apiOf = (stdout: string) => /^API +(\S+)$/m.exec(stdout)?.[1] ?? ''
 
 async function served(args: readonly string[], env: Record<string, string> = {}) {
   const child = start(['serve', '--port', '0', ...args], { cwd, env })
+  children.push(child)
   let stderr = ''
   child.stderr.on('data', (data) => {
     stderr += data
