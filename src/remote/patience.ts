@@ -16,8 +16,17 @@ export class Patience {
   }
 }
 
-/** Calls `run` once, `ms` from now; returns what calls that off. */
+/**
+ * Calls `run` once, `ms` from now or when the event loop has heard what came meanwhile; returns what calls that off. If the loop stood still,
+ * timers are first to go on: a participant that had answered long ago would count as never reached.
+ */
 export function after(ms: number, run: () => void): () => void {
-  const timer = setTimeout(run, ms)
-  return () => clearTimeout(timer)
+  let last: NodeJS.Immediate | undefined
+  const timer = setTimeout(() => {
+    last = setImmediate(run)
+  }, ms)
+  return () => {
+    clearTimeout(timer)
+    clearImmediate(last)
+  }
 }

@@ -7,6 +7,7 @@ import { createServer as createHttps } from 'node:https'
 import { createServer as createTcp } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { saga } from 'backstep'
@@ -242,6 +243,18 @@ describe('what was never reached was never sent', () => {
     expect(await outcomeOf(step.commit(contextOf({ signal: within(5_000) })))).toBe('rejected 0')
   })
 
+  test('an event loop that stands still while the participant accepts: it is reached', async () => {
+    const { url, requests } = await recorder()
+    const step = made({ commit: { url }, timeout: 100 })
+    const outcome = outcomeOf(step.commit(contextOf({ signal: within(5_000) })))
+    // The connection is asked for in the turn after the look-up, and accepted by the kernel while nobody looks.
+    await turn()
+    await turn()
+    for (const end = performance.now() + 100; performance.now() < end; );
+    expect(await outcome).toBe('done')
+    expect(requests).toHaveLength(1)
+  })
+
   test('however many addresses it has, and however they drip, all of it is within half of the timeout', async () => {
     const drip = await listening(
       createTcp((socket) => {
@@ -267,6 +280,18 @@ describe('what was never reached was never sent', () => {
     const signal = within(2_000)
     expect(await outcomeOf(step.commit(contextOf({ signal })))).toBe('rejected 0')
     expect(signal.aborted).toBe(false)
+  })
+
+  test('a name that cannot be looked up, of a call that is given up already: nothing is left unheard', async () => {
+    const url = 'https://gone.example'
+    const step = made({ commit: { url } }, { allow: [url], resolve: () => Promise.reject(new Error('gone')) })
+    const unheard: unknown[] = []
+    const listen = (error: unknown): void => void unheard.push(error)
+    process.on('unhandledRejection', listen)
+    afterwards(() => process.off('unhandledRejection', listen))
+    expect(await outcomeOf(step.commit(contextOf({ signal: AbortSignal.abort() })))).toBe('rejected 0')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(unheard).toEqual([])
   })
 
   test('a place in the pool that does not come free: that call was never sent', async () => {
