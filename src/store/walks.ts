@@ -16,6 +16,8 @@ const unfinished: readonly Status[] = ['queued', 'running', 'rolling_back']
 
 /** Undefined: all sagas have to be looked at, by number. */
 export function walksOf({ status, stuck, late, blocked }: ListFilter): readonly Walk[] | undefined {
+  // Nothing can be of no status: over nothing at all SQLite has no use for an index, and refuses.
+  if (status?.length === 0) return []
   if (stuck === true) return ['stuck']
   if (late === true) return ['late']
   const wanted = (status ?? statuses).filter((word) => unfinished.includes(word))

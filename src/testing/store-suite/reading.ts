@@ -44,6 +44,7 @@ const lateEntry: Entry = { type: 'late', step: 'flight', attempt: 1, output: {} 
 const values: { readonly [Name in keyof ListFilter]?: readonly unknown[] } = {
   status: [
     undefined,
+    [],
     ['queued'],
     ['running'],
     ['rolling_back'],
