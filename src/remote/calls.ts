@@ -6,7 +6,7 @@
  * - Errors carry the method, the address without its query, and the beginning of what the participant said; never a header.
  */
 import { InDoubt, Rejected } from '../core/errors.js'
-import type { CallContext } from '../definition/context.js'
+import type { CallContext, CommitContext } from '../definition/context.js'
 import { pending, type Verdict } from '../definition/index.js'
 import type { Compiled } from './compile.js'
 import {
@@ -43,11 +43,12 @@ interface Answer {
   readonly cause?: unknown
 }
 
-/** `undo`: its rollback, which must be one that can be sent. */
+/** `undo`: its rollback, which must be one that can be sent where it may be called. */
 export const committing =
   (request: Compiled, outcomes: Outcomes<CommitWord>, calling: Calling, undo?: Compiled) =>
-  async (context: Context): Promise<unknown> => {
-    const why = undo && whyNotSent(undo, callOf(context, calling.setting), calling.setting)
+  async (context: CommitContext<unknown, unknown>): Promise<unknown> => {
+    const mayGoBack = undo && !context.pastPivot
+    const why = mayGoBack ? whyNotSent(undo, callOf(context, calling.setting), calling.setting) : undefined
     if (why !== undefined) throw new Rejected(`nothing was sent: its rollback could not be: ${why}`)
     const { heard, says, cause } = await call(request, 'commit', context, calling, (status) =>
       wantsBody(status, outcomes),
@@ -139,13 +140,14 @@ function render(request: Compiled, direction: Direction, context: Context, setti
 function lookedUp<T>(work: Promise<T>, signal: AbortSignal, patience: Patience): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = () => reject(signal.reason)
-    if (signal.aborted) return stop()
     const stopWaiting = after(patience.left, () => reject(new NotConnected('its name was not found in time')))
     signal.addEventListener('abort', stop, { once: true })
     work.then(resolve, reject).finally(() => {
       stopWaiting()
       signal.removeEventListener('abort', stop)
     })
+    // Not before: a failure that nobody hears would end the process.
+    if (signal.aborted) stop()
   })
 }
 

@@ -202,6 +202,24 @@ describe('a rollback that could not be sent', () => {
     expect(requests).toEqual([])
   })
 
+  test('is none behind the pivot: the commit is sent', async () => {
+    const { url, requests, rollback } = await made204()
+    const trip = saga<{ vip: boolean }>('trip')
+      .step('lounge', { commit: () => 1, rollback: none('free'), when: ({ input }) => input.vip })
+      .step('pay', { commit: () => 2, rollback: none('no way back'), pivot: true })
+      .step(
+        'mail',
+        remote({
+          commit: { url },
+          rollback: rollback('/{outputs.lounge.id}'),
+          allow: ['http://127.0.0.1:*'],
+        }),
+      )
+    await using orchestrator = await Orchestrator.open('memory:', { log: false })
+    await orchestrator.run(trip, { vip: false }, { wait: '5s' })
+    expect(requests).toHaveLength(1)
+  })
+
   test.each([{ id: '' }, { id: {} }, { id: '..' }])(
     'with what the commit answered, %j: goes without it',
     async (body) => {
