@@ -53,6 +53,10 @@ export function canonical(value: Json): string {
   return `{${members.join(',')}}`
 }
 
+/** True for a whole number that would be another one: those of 64 bits, as ids of other languages are, do not all fit into JavaScript's. */
+export const isRounded = (digits: string): boolean =>
+  /^[-+]?\d{16,}$/.test(digits) && String(Number(digits)) !== digits
+
 /** Array.isArray does not narrow readonly arrays. */
 const isArray = (value: Json): value is readonly Json[] => Array.isArray(value)
 

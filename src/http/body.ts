@@ -5,6 +5,7 @@
  * - Never more than the limit is held, whatever the length that was announced.
  * - A member that means nothing is refused: a misspelt one would silently do nothing. So is a number that would become another one.
  */
+import { isRounded } from '../core/json.js'
 import { Bytes } from '../remote/bytes.js'
 import { badRequest, Problem } from './problem.js'
 
@@ -138,8 +139,6 @@ function scan(text: string): void {
 
 const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39
 
-/** Fewer digits are always kept. */
-const manyDigits = 16
 const numeral = /[\d.eE+-]*/y
 
 /**
@@ -149,7 +148,7 @@ const numeral = /[\d.eE+-]*/y
 function endOfNumber(text: string, start: number): number {
   numeral.lastIndex = start
   const digits = numeral.exec(text)?.[0] ?? ''
-  if (digits.length >= manyDigits && /^\d+$/.test(digits) && String(Number(digits)) !== digits) {
+  if (isRounded(digits)) {
     throw badRequest(
       `the whole number at position ${start} has more digits than can be kept`,
       'send it as a text',

@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs'
 import { isMap, isNode, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml'
 import { DefinitionError } from '../core/errors.js'
+import { isRounded } from '../core/json.js'
 import type { Definition } from '../definition/index.js'
 import { buildSaga, compileKeys, makeStep, type SagaFile } from './build.js'
 import { checkBy } from './check.js'
@@ -105,7 +106,7 @@ class Source {
   #refuseMisread(): void {
     visit(this.#document, {
       Scalar: (_, { value, source = '', range }) => {
-        if (typeof value !== 'number' || !/^[-+]?\d{16,}$/.test(source) || String(value) === source) return
+        if (typeof value !== 'number' || !isRounded(source)) return
         throw this.#error(
           range?.[0] ?? 0,
           `${source} is too large to be exact`,

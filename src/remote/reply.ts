@@ -7,6 +7,7 @@
  * - A body that ended with its connection counts only if it could not have gone on: half of `1234` is a number, too.
  */
 import type { Json } from '../core/entry.js'
+import { isRounded } from '../core/json.js'
 import type { ReplyBody } from './outcome.js'
 import type { Body } from './request.js'
 
@@ -47,7 +48,7 @@ const mayRound = /\d{16}/
  */
 function exact(json: string): string {
   return json.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|[\d.eE+-]+/g, (token) =>
-    /^-?[1-9]\d{15,}$/.test(token) && String(Number(token)) !== token ? `"${token}"` : token,
+    isRounded(token) ? `"${token}"` : token,
   )
 }
 
