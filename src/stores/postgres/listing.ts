@@ -26,9 +26,11 @@ export function listing(listed: Listed, name: string): { sql: string; values: un
   const { filter } = listed
   const values: unknown[] = [filter.limit]
   const parts = partsOf(listed, name, (given) => `$${values.push(given)}`)
-  const { page, direction, conditions } = parts
+  const { page, direction, conditions, ofDefinitions } = parts
   const walks = walksOf(filter)?.map((walk) => walkOf(walk, parts))
-  if (!walks) return { sql: `WHERE ${[...conditions, 'TRUE'].join(' AND ')} ${page}`, values }
+  if (!walks) {
+    return { sql: `WHERE ${[...conditions, ...ofDefinitions, 'TRUE'].join(' AND ')} ${page}`, values }
+  }
   if (walks.length === 0) return { sql: 'WHERE $1::bigint IS NULL', values: [filter.limit] }
   // An array, that is found first: with a limit outside, the planner goes through all sagas until it has met as many of them.
   const found = `ARRAY(SELECT s.n FROM (${walks.join(' UNION ALL ')}) s ${page})`
@@ -37,8 +39,10 @@ export function listing(listed: Listed, name: string): { sql: string; values: un
 
 interface Parts {
   readonly name: string
-  /** Of a saga `s`. */
+  /** Of a saga `s`, whatever its definition. */
   readonly conditions: readonly string[]
+  /** Of a saga `s` by its definition. */
+  readonly ofDefinitions: readonly string[]
   /** The same of a definition `f`: one whose sagas are all kept out is not walked. */
   readonly definitions: readonly string[]
   readonly direction: 'ASC' | 'DESC'
@@ -51,22 +55,30 @@ function partsOf({ filter, named }: Listed, name: string, value: Parameter): Par
   const { order, after, endedBefore, blocked } = filter
   const isNewest = order === 'newest'
   const conditions = [...flagConditions(filter)]
+  const ofDefinitions: string[] = []
   const definitions: string[] = []
   if (after !== undefined) conditions.push(`s.n ${isNewest ? '<' : '>'} ${value(after)}`)
   if (endedBefore !== undefined) conditions.push(`s.ended_at < ${value(endedBefore)}`)
   if (blocked !== undefined) {
     const offered = offeredNow(name)
-    conditions.push(
+    ofDefinitions.push(
       blocked ? `s.stage < 2 AND s.d <> ALL (${offered})` : `(s.stage = 2 OR s.d = ANY (${offered}))`,
     )
     definitions.push(blocked ? `f.d <> ALL (${offered})` : `f.d = ANY (${offered})`)
   }
   if (named) {
-    conditions.push(`s.d = ANY ('{${named.join()}}')`)
+    ofDefinitions.push(`s.d = ANY ('{${named.join()}}')`)
     definitions.push(`f.d = ANY ('{${named.join()}}')`)
   }
   const direction = isNewest ? 'DESC' : 'ASC'
-  return { name, conditions, definitions, direction, page: `ORDER BY s.n ${direction} LIMIT $1` }
+  return {
+    name,
+    conditions,
+    ofDefinitions,
+    definitions,
+    direction,
+    page: `ORDER BY s.n ${direction} LIMIT $1`,
+  }
 }
 
 function* flagConditions({ status, stuck, late }: ListFilter): Generator<string> {
@@ -83,13 +95,14 @@ function walkOf(walk: Walk, parts: Parts): string {
   return `${eachWalk('s.stage = 0 AND s.keys IS NOT NULL', parts)} UNION ALL ${eachWalk('s.stage = 0 AND s.keys IS NULL', parts)}`
 }
 
-const oneWalk = (where: string, { name, conditions, page }: Parts): string =>
-  `(SELECT s.n FROM ${name}.sagas s WHERE ${[where, ...conditions].join(' AND ')} ${page})`
+const oneWalk = (where: string, { name, conditions, ofDefinitions, page }: Parts): string =>
+  `(SELECT s.n FROM ${name}.sagas s WHERE ${[where, ...conditions, ...ofDefinitions].join(' AND ')} ${page})`
 
 /**
  * In the definition's part of an index the sagas are in order: only a page of them is read. Said as a range and an order of two
  * columns, which that index alone can serve: for `=` and the order of `n` the planner goes through all sagas by number instead,
- * in the hope of meeting some soon (0.5 s of a million).
+ * in the hope of meeting some soon (0.5 s of a million). Nothing more is said of the saga's definition: a list of thousands would be
+ * gone through for each of the thousands.
  */
 const eachWalk = (where: string, { name, conditions, direction, definitions }: Parts): string =>
   `(SELECT w.n FROM ${name}.definitions f CROSS JOIN LATERAL
