@@ -7,7 +7,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { registerSimulate } from '../simulation/command.js'
+import { registerSimulate } from '../simulation/flags.js'
 import { examplesText, jsonOption, storeOption } from './command.js'
 import { registerDoctor } from './doctor.js'
 import { registerJournal } from './journal.js'

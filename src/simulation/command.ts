@@ -1,61 +1,21 @@
 /**
- * `backstep simulate`: the simulation as a command.
+ * `backstep simulate`: what the command does.
  *
  * Invariants
  * - Exit codes: 0 only where every trip ended whole or undone and every kill really happened; 1 where not; 130 and 143 after SIGINT and
  *   SIGTERM. What it throws is told by the program, as of any command.
  * - The first signal ends the run gracefully, the second at once.
  */
-import { type Command, Option } from 'commander'
 import { shownAddress } from '../index.js'
 import { every } from './clock.js'
 import { paintFor, showProgress, summaryOf } from './display.js'
-import { type GivenOptions, readOptions } from './options.js'
+import type { SimulateFlags, Throwaway } from './flags.js'
+import { readOptions } from './options.js'
 import type { Run } from './run.js'
 import { type Report, simulate } from './simulate.js'
 
-export interface SimulateFlags extends GivenOptions {
-  readonly json?: boolean | undefined
-  readonly keep?: boolean | undefined
-}
-
-/** A database server that lives as long as one run. */
-export interface Throwaway extends AsyncDisposable {
-  readonly address: string
-}
-
 /** What the address without a server stands for. */
 const throwawayAddress = 'postgres:'
-
-/** Adds `simulate` to a program; its action sets `process.exitCode`. `startPostgres` serves `--store postgres:`. */
-export function registerSimulate(program: Command, startPostgres: () => Promise<Throwaway>): void {
-  program
-    .command('simulate')
-    .description(
-      'book trips at three services that fail at random, and check that each one is whole or undone',
-    )
-    .addOption(new Option('--sagas <n>', 'how many trips').default('1000'))
-    .addOption(new Option('--failure-rate <rate>', 'chance of each call to fail, 0 to 0.9').default('0.05'))
-    .addOption(new Option('--seed <n>', 'the same seed draws the same trips and faults (default: random)'))
-    .addOption(new Option('--concurrency <n>', 'trips under way at a time; 1 is serial').default('1'))
-    .addOption(new Option('--keys <n>', 'so many travellers as keys: trips of one never overlap'))
-    .addOption(
-      new Option(
-        '--store <address>',
-        'where sagas are kept; postgres: starts a server for this run (default: a new SQLite file)',
-      ),
-    )
-    .addOption(new Option('--workers <n>', 'so many processes on one store').default('1'))
-    .addOption(new Option('--kill <n>', 'kill a process that runs them so many times').default('0'))
-    .addOption(
-      new Option('--in-process', 'services in this process, not in three of their own over HTTP: faster'),
-    )
-    .addOption(new Option('--keep', 'leave the page open when the run is over, until Ctrl-C'))
-    .addOption(new Option('--json', 'print one line of JSON at the end'))
-    .action(async (flags: SimulateFlags) => {
-      process.exitCode = await simulateCommand(flags, startPostgres)
-    })
-}
 
 /** Runs the simulation with flags as they were typed, talks to the terminal, and returns the exit code. Throws what `simulate` throws. */
 export async function simulateCommand(
