@@ -9,8 +9,7 @@
 import { shownAddress } from '../index.js'
 import { every } from './clock.js'
 import { paintFor, showProgress, summaryOf } from './display.js'
-import type { SimulateFlags, Throwaway } from './flags.js'
-import { readOptions } from './options.js'
+import { readOptions, type SimulateFlags, type Throwaway } from './options.js'
 import type { Run } from './run.js'
 import { type Report, simulate } from './simulate.js'
 

@@ -5,17 +5,7 @@
  * a tenth of what a short command takes.
  */
 import { type Command, Option } from 'commander'
-import type { GivenOptions } from './options.js'
-
-export interface SimulateFlags extends GivenOptions {
-  readonly json?: boolean | undefined
-  readonly keep?: boolean | undefined
-}
-
-/** A database server that lives as long as one run. */
-export interface Throwaway extends AsyncDisposable {
-  readonly address: string
-}
+import type { SimulateFlags, Throwaway } from './options.js'
 
 /** Adds `simulate` to a program; its action sets `process.exitCode`. `startPostgres` serves `--store postgres:`. */
 export function registerSimulate(program: Command, startPostgres: () => Promise<Throwaway>): void {

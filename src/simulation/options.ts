@@ -30,6 +30,16 @@ export type GivenOptions = {
   readonly [Name in Exclude<keyof SimulationOptions, 'inProcess'>]?: string | number | undefined
 } & { readonly inProcess?: boolean | undefined }
 
+export interface SimulateFlags extends GivenOptions {
+  readonly json?: boolean | undefined
+  readonly keep?: boolean | undefined
+}
+
+/** A database server that lives as long as one run. */
+export interface Throwaway extends AsyncDisposable {
+  readonly address: string
+}
+
 interface Rule {
   readonly flag: string
   readonly least: number
