@@ -165,7 +165,7 @@ const inDoubtBrand = Symbol.for('backstep.in_doubt')
 
 /**
  * Thrown by a commit: it had no effect, and it is not to be tried again; or not before `retryAfter` ms, and then only if `retry` has
- * an attempt left.
+ * an attempt left, as a pivot in doubt always has.
  *
  * @example throw new Rejected('no seats left')
  * @example throw new Rejected('too many requests', { retryAfter: 5_000 })

@@ -167,7 +167,9 @@ function failedCommit(
 ): Failed {
   const counts = count(step.commitFailures, result, at)
   const doubt = step.doubt || result.outcome === 'in_doubt'
-  const forever = unbounded(state, policy, result.outcome === 'in_doubt')
+  // To be turned away for now says nothing of the attempts before: what they may have done stands, and a pivot often cannot be undone.
+  const unknown = result.outcome === 'in_doubt' || (step.doubt && result.retryAfter !== undefined)
+  const forever = unbounded(state, policy, unknown)
   const final = whyFinal(state, policy, counts, result, forever)
   // A crash waits from the attempt's start: the time that the process was down counts.
   const from = result.cause === 'crash' && step.commit.is === 'open' ? step.commit.since : at

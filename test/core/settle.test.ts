@@ -120,6 +120,19 @@ describe('an attempt that says when to try again', () => {
     expect(waitAfter(5, of)).toBe(10)
     expect(waitAfter(5_000, of)).toBe(5_000)
   })
+
+  test.each([
+    ['in doubt: goes on, beyond its retry', ['b is in doubt, with effect', 'time passes'], true],
+    ['pending: goes on, beyond its retry', ['b is pending, with effect', 'time passes'], true],
+    ['not in doubt: the way back', [], false],
+  ])('a pivot %s', (_, before, goesOn) => {
+    const { state } = tell(planOf('a > b!'), ['a commits', ...before])
+    const [attempt] = openAttempts(state)
+    const away = { ...failure('Away'), outcome: 'rejected', retryAfter: 0 } as CallResult
+    const [entry] = attempt ? settle(state, attempt, away, 1_000, 0) : []
+    expect(entry).toMatchObject({ type: 'failed', outcome: 'rejected' })
+    expect(Object.hasOwn(entry ?? {}, 'nextAt')).toBe(goesOn)
+  })
 })
 
 describe('what the state does not wait for yields no entry', () => {

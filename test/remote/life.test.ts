@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Orchestrator, saga } from 'backstep'
+import { none, Orchestrator, saga } from 'backstep'
 import { expect, test } from 'vitest'
 import { loadDefinitions, parseDefinitions, remote } from '#dist/remote/index.js'
 import { afterwards, httpServer, recorder } from './support.js'
@@ -126,6 +126,26 @@ test('202 for ever: asked again and again without a longer journal, until the de
   expect(new Set(polls.map(({ headers }) => headers['idempotency-key'])).size).toBe(1)
   expect(requests.at(-1)?.url).toBe('/undo')
   expect((await orchestrator.journal('s'))?.length).toBeLessThan(12)
+})
+
+test('a pivot in doubt whose participant is away: nobody turns back before it has said what came of it', async () => {
+  const { url, requests } = await recorder(() => ({ body: { paid: true } }))
+  const taken = await httpServer((request) => void request.socket.destroy())
+  const away = 'http://127.0.0.1:1'
+  const addresses = [taken, away, url]
+  const undone: string[] = []
+  const pay = remote({
+    commit: { url: ({ attempt }) => addresses[attempt - 1] ?? url },
+    rollback: none('a payment is final'),
+    allow: ['http://127.0.0.1:*'],
+    pivot: true,
+  })
+  const trip = saga('trip')
+    .step('seat', { commit: () => 1, rollback: () => void undone.push('seat') })
+    .step('pay', pay)
+  await using orchestrator = await Orchestrator.open('memory:', { log: false })
+  expect(await orchestrator.run(trip, undefined)).toEqual({ seat: 1, pay: { paid: true } })
+  expect([requests.length, undone]).toEqual([1, []])
 })
 
 test('a rollback that is refused is no rollback: tried until it is done', async () => {
