@@ -34,10 +34,7 @@ export interface CallContext<Input, Outputs> {
   readonly log: Logger
 }
 
-export interface CommitContext<Input, Outputs> extends CallContext<Input, Outputs> {
-  /** Behind the pivot: it will be tried until it commits, and never be rolled back. */
-  readonly pastPivot?: true
-}
+export interface CommitContext<Input, Outputs> extends CallContext<Input, Outputs> {}
 
 export interface RollbackContext<Input, Outputs, Output> extends CallContext<Input, Outputs> {
   /** What the commit answered. Absent when it is in doubt: it may or may not have taken effect. */

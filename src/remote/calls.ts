@@ -6,7 +6,7 @@
  * - Errors carry the method, the address without its query, and the beginning of what the participant said; never a header.
  */
 import { InDoubt, Rejected } from '../core/errors.js'
-import type { CallContext, CommitContext } from '../definition/context.js'
+import type { CallContext } from '../definition/context.js'
 import { pending, type Verdict } from '../definition/index.js'
 import type { Compiled } from './compile.js'
 import {
@@ -43,12 +43,14 @@ interface Answer {
   readonly cause?: unknown
 }
 
-/** `undo`: its rollback, which must be one that can be sent where it may be called. */
+/** `undo`: its rollback, which must be one that can be sent. */
 export const committing =
   (request: Compiled, outcomes: Outcomes<CommitWord>, calling: Calling, undo?: Compiled) =>
-  async (context: CommitContext<unknown, unknown>): Promise<unknown> => {
-    const mayGoBack = undo && !context.pastPivot
-    const why = mayGoBack ? whyNotSent(undo, callOf(context, calling.setting), calling.setting) : undefined
+  async (context: Context): Promise<unknown> => {
+    const why =
+      undo && isFirst(context)
+        ? whyNotSent(undo, callOf(context, calling.setting), calling.setting)
+        : undefined
     if (why !== undefined) throw new Rejected(`nothing was sent: its rollback could not be: ${why}`)
     const { heard, says, cause } = await call(request, 'commit', context, calling, (status) =>
       wantsBody(status, outcomes),
@@ -60,6 +62,12 @@ export const committing =
     const { retryAfter } = outcome
     throw new Rejected(says, { cause, ...(retryAfter === undefined ? {} : { retryAfter }) })
   }
+
+/**
+ * Once an attempt may have taken effect it is too late: refused, the saga would be stuck on its way back for certain. Behind the pivot
+ * there is a second attempt, and no way back.
+ */
+const isFirst = ({ attempt }: Context): boolean => attempt === 1
 
 /** A rollback that lacks a value would fail for ever: better that there is nothing to undo. */
 function whyNotSent(request: Compiled, call: Call, { allow }: Setting): string | undefined {
@@ -106,16 +114,19 @@ async function call(
     const message = { url, method: request.method, headers, body, signal, patience, wants }
     return answerOf(await send(message, addresses), where)
   } catch (cause) {
-    return notSent(cause, where)
+    return notSent(cause, where, context)
   }
 }
 
-/** Nothing has been sent: whatever was thrown came before that. */
-function notSent(cause: unknown, where: string): Answer {
+/**
+ * Nothing has been sent: whatever was thrown came before that. What we refuse is refused for good, unless it was sent before (by a
+ * process with another list, or secrets of its own): that says nothing of what came of it, and a pivot in doubt must not turn back.
+ */
+function notSent(cause: unknown, where: string, context: Context): Answer {
   const why = cause instanceof Error ? cause.message : String(cause)
-  if (cause instanceof Forbidden) return { heard: { is: 'refused' }, says: `${where} is not allowed: ${why}` }
-  if (cause instanceof Unrenderable)
-    return { heard: { is: 'refused' }, says: `${where} cannot be made: ${why}` }
+  const heard: Heard = { is: isFirst(context) ? 'refused' : 'unreached' }
+  if (cause instanceof Forbidden) return { heard, says: `${where} is not allowed: ${why}` }
+  if (cause instanceof Unrenderable) return { heard, says: `${where} cannot be made: ${why}` }
   return { heard: { is: 'unreached' }, says: `${where} was never reached: ${why}`, cause }
 }
 

@@ -66,7 +66,6 @@ export class Context implements CallContext<Json | undefined, Record<string, Jso
   declare readonly commitKey?: string
   declare readonly output?: Json
   declare readonly trace?: string
-  declare readonly pastPivot?: true
   readonly token: number
   readonly deadline: number
   readonly #signal: LazySignal
@@ -86,7 +85,6 @@ export class Context implements CallContext<Json | undefined, Record<string, Jso
     this.attempt = call.attempt
     this.idempotencyKey = commitKey
     if (call.kind !== 'commit') this.commitKey = commitKey
-    else if (state.pastPivot) this.pastPivot = true
     if (call.kind === 'rollback') {
       this.idempotencyKey = rollbackKeyOf(state.uid, step, call.round)
       const output = state.steps[call.step]?.output

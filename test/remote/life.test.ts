@@ -132,7 +132,7 @@ test('a pivot in doubt whose participant is away: nobody turns back before it ha
   const { url, requests } = await recorder(() => ({ body: { paid: true } }))
   const taken = await httpServer((request) => void request.socket.destroy())
   const away = 'http://127.0.0.1:1'
-  const addresses = [taken, away, url]
+  const addresses = [taken, away, 'http://10.1.2.3', url]
   const undone: string[] = []
   const pay = remote({
     commit: { url: ({ attempt }) => addresses[attempt - 1] ?? url },

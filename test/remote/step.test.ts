@@ -202,6 +202,13 @@ describe('a rollback that could not be sent', () => {
     expect(requests).toEqual([])
   })
 
+  test('is not asked about again: an earlier attempt may have taken effect', async () => {
+    const { url, requests, rollback } = await made204()
+    const { commit } = made({ commit: { url }, rollback: rollback('/{input.gone}') })
+    expect(await outcomeOf(commit(contextOf({ attempt: 2 })))).toBe('done')
+    expect(requests).toHaveLength(1)
+  })
+
   test('is none behind the pivot: the commit is sent', async () => {
     const { url, requests, rollback } = await made204()
     const trip = saga<{ vip: boolean }>('trip')
