@@ -193,5 +193,6 @@ function readBody(response: IncomingMessage, isWanted: boolean, done: (body: Bod
 }
 
 function isFramed({ statusCode, headers }: IncomingMessage): boolean {
-  return statusCode === 204 || 'content-length' in headers || 'transfer-encoding' in headers
+  const isChunked = /\bchunked\s*$/i.test(headers['transfer-encoding'] ?? '')
+  return statusCode === 204 || 'content-length' in headers || isChunked
 }

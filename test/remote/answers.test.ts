@@ -66,6 +66,12 @@ const table: readonly (readonly [name: string, talk: Talk, commit: string, rollb
   ['200 up to the close, without a body', sayAndClose(head('200 OK')), 'in_doubt', 'done'],
   ['200 up to the close, with a number', sayAndClose(`${head('200 OK')}12`), 'in_doubt', 'done'],
   [
+    '200 up to the close in an encoding without an end, with a number',
+    sayAndClose(`${head('200 OK', 'Transfer-Encoding: identity')}12`),
+    'in_doubt',
+    'done',
+  ],
+  [
     '200 with an id of 64 bits',
     say(json('200 OK', '{"id":12345678901234567890,"n":[-1700000000000000123,1]}')),
     'done {"id":"12345678901234567890","n":["-1700000000000000123",1]}',
