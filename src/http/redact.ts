@@ -151,6 +151,8 @@ function strike(value: unknown, secrets: ReadonlySet<string>): unknown {
 
 const addresses = new Set(['id', 'cursor', 'name', 'version', 'step', 'type', 'status', 'owner', 'shape'])
 const noNames: ReadonlySet<string> = new Set()
+/** Within a saga's, records that hold addresses too; an error's name and code are anybody's. */
+const records = new Set(['waitsFor', 'wayBack'])
 
 /** What Backstep itself says in texts: a saga of which `open` is a secret must not lose the state of its steps. */
 const words = new Set(
@@ -173,7 +175,9 @@ function strikeRecord(
   return Object.fromEntries(
     Object.entries(value).map(([key, item]) => [
       key,
-      kept.has(key) && typeof item === 'string' ? item : strikeRecord(item, secrets, noNames),
+      kept.has(key) && typeof item === 'string'
+        ? item
+        : strikeRecord(item, secrets, records.has(key) ? addresses : noNames),
     ]),
   )
 }

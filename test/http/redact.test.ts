@@ -119,6 +119,32 @@ test('words and numbers of Backstep stay, whatever is a secret', async () => {
   expect(turned).toMatchObject({ reason: 'rejected', step: 'payment' })
 })
 
+test('addresses stay, also those of what a saga waits for, and of the step that turned it back', async () => {
+  const bill = saga<{ readonly of: string; readonly fails?: true }>('bill', {
+    keys: (input) => [input.of],
+  })
+  const definition = bill.step('charge', {
+    commit: ({ input, signal }) =>
+      new Promise<never>((_, reject) => {
+        if (input.fails) return reject(new Rejected('no'))
+        signal.addEventListener('abort', () => reject(new Error('given up')))
+      }),
+    rollback: () => {},
+  })
+  const service = await start({ redact: ['input.of'] }, 'memory:', { sagas: [definition] })
+  const submit = (id: string, input: object) =>
+    service.call('/v1/sagas', { body: { definition: 'bill', id, input } })
+  await submit('of-acme', { of: 'acme' })
+  await submit('of-acme-2', { of: 'acme' })
+  const waiting = await service.until('of-acme-2', ({ waitsFor }) => waitsFor.length > 0)
+  expect(waiting.waitsFor).toMatchObject([{ id: 'of-acme', key: '[redacted]' }])
+  await submit('turned', { of: 'charge', fails: true })
+  const turned = await service.until('turned', ({ status }) => status === 'rolled_back')
+  expect(turned.wayBack).toMatchObject({ step: 'charge' })
+  await service.call('/v1/sagas/of-acme/cancel', { body: { reason: 'the end' } })
+  await service.call('/v1/sagas/of-acme-2/cancel', { body: { reason: 'the end' } })
+})
+
 test("the app's own log repeats nothing that is not shown", async () => {
   const lines: unknown[] = []
   const sink = (fields: object) => void lines.push(fields)
