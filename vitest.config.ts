@@ -8,6 +8,32 @@
  */
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+/** Begun last, one of these would keep the others' cores idle for minutes; by default the largest file is first. */
+const slowest = [
+  'crash/crash.long',
+  'power/power.long',
+  'core/histories.long',
+  'store/postgres.long',
+  'simulation/command.test',
+  'cli/operate.test',
+  'scenarios/processes.test',
+  'core/histories.test',
+  'crash/crash.test',
+  'barrier/postgres-concurrency.test',
+  'simulation/simulate.test',
+]
+const rank = ({ moduleId }: TestSpecification): number => {
+  const found = slowest.findIndex((name) => moduleId.endsWith(`${name}.ts`))
+  return found < 0 ? slowest.length : found
+}
+
+class SlowestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b))
+  }
+}
 
 /** .ci/run reads the numbers from here, so that it can call the README's command as it stands. */
 const report = process.env.BACKSTEP_TEST_REPORT
@@ -18,6 +44,7 @@ export default defineConfig(({ mode }) => {
     test: {
       include: [long ? 'test/**/*.long.ts' : 'test/**/*.test.ts'],
       pool: 'forks',
+      sequence: { sequencer: SlowestFirst },
       globalSetup: 'test/support/postgres-setup.ts',
       // By default one core is left idle. Twice as many as there are: most files wait for disks, processes, or leases to run out.
       maxWorkers: 2 * availableParallelism(),
