@@ -7,6 +7,7 @@
  *   what says its length is refused before it is read.
  * - What a framework would read out of an error (`status: 404`) never becomes the answer: it would say that there was no effect.
  */
+import { Bytes } from '../core/bytes.js'
 import { BadInputError } from '../core/errors.js'
 import { maxJsonBytes } from '../core/json.js'
 
@@ -212,14 +213,12 @@ class NodeExchange implements Exchange {
 }
 
 async function readBody(request: AsyncIterable<Uint8Array>): Promise<unknown> {
-  const chunks: Uint8Array[] = []
-  let size = 0
+  const bytes = new Bytes()
   for await (const chunk of request) {
-    size += chunk.length
-    refuseLarge(size)
-    chunks.push(chunk)
+    bytes.add(chunk)
+    refuseLarge(bytes.size)
   }
-  return parsed(Buffer.concat(chunks).toString())
+  return parsed(bytes.whole().toString())
 }
 
 function refuseLarge(bytes: number): void {

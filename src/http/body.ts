@@ -5,8 +5,8 @@
  * - Never more than the limit is held, whatever the length that was announced.
  * - A member that means nothing is refused: a misspelt one would silently do nothing. So is a number that would become another one.
  */
+import { Bytes } from '../core/bytes.js'
 import { isRounded } from '../core/json.js'
-import { Bytes } from '../remote/bytes.js'
 import { badRequest, Problem } from './problem.js'
 
 export type Members = Readonly<Record<string, unknown>>

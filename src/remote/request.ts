@@ -11,8 +11,8 @@ import { Agent, type ClientRequest, type IncomingMessage, request as requestHttp
 import { request as requestHttps, Agent as TlsAgent } from 'node:https'
 import { isIP, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { Bytes } from '../core/bytes.js'
 import { maxJsonBytes } from '../core/json.js'
-import { Bytes } from './bytes.js'
 import { after, type Patience } from './patience.js'
 import type { Address } from './policy.js'
 

@@ -2,8 +2,11 @@
  * Participants over HTTP: the barrier behind Express, Fastify, Hono and plain node:http, on SQLite and PostgreSQL, called by real sagas
  * through remote steps; with lost answers, duplicates, late commits and stale owners.
  */
+import { execFile } from 'node:child_process'
 import { createServer, request as requestHttp } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { serve } from '@hono/node-server'
 import { type Definition, Orchestrator, Rejected, saga } from 'backstep'
 import {
@@ -442,3 +445,11 @@ describePostgres('on PostgreSQL', () => {
     client.release()
   })
 })
+
+test('a megabyte in chunks of one byte takes no more memory than one in one piece', async () => {
+  const child = fileURLToPath(new URL('chunks-child.mjs', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, [child])
+  const { said, most } = JSON.parse(stdout) as { said: string; most: number }
+  expect(said).toBe('HTTP/1.1 200 OK')
+  expect(most).toBeLessThan(250)
+}, 60_000)
