@@ -4,7 +4,7 @@
  * Invariants
  * - All that can be checked is checked when the step is made: placeholders, methods, headers, and that the address may be gone to.
  * - A rollback needs no output that may be absent: after a lost answer it could never be sent. A commit whose rollback lacks anything
- *   else is not sent; an answer that does not fit into its rollback is left out there.
+ *   else is not begun; an answer that does not fit into its rollback is left out there.
  * - What a call came to is decided by the table of outcome.ts alone, and said by `Rejected`, `InDoubt` and `pending()`.
  */
 import type { Duration } from '../core/duration.js'
