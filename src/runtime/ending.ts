@@ -2,7 +2,7 @@
  * How a saga ended, as its submitter learns it: outputs, or an error that keeps the original one as its cause.
  */
 import { rebuild } from '../core/described-error.js'
-import type { Json, StoredError } from '../core/entry.js'
+import type { Chunk, Json, StoredError } from '../core/entry.js'
 import { SagaRolledBackError } from '../core/errors.js'
 import { indexOf, outputsOf, rolledBackSteps, type State } from '../core/index.js'
 import type { Tombstone } from '../store/store.js'
@@ -15,6 +15,13 @@ export type Outcome<Outputs = Readonly<Record<string, Json>>> =
       readonly pruned?: string
     }
   | { readonly status: 'rolled_back'; readonly error: SagaRolledBackError }
+
+/** A saga that has ended in this process, as its journal ends. */
+export interface Ended {
+  readonly state: State
+  readonly tail: Chunk
+}
+export type OnEnd = (ended: Ended) => unknown
 
 /** `thrown`: the errors that this process still remembers, by step. Without it they are rebuilt from the journal. */
 export function outcomeOf(id: string, state: State, thrown?: ReadonlyMap<string, unknown>): Outcome {

@@ -88,7 +88,7 @@ export class Execution implements Subject {
   state: State
   readonly #host: Host
   readonly #calls: Calls
-  #tail: Chunk
+  tail: Chunk
   #summary: Summary
   #settled = none
   /** What the write under way says of calls. */
@@ -113,7 +113,7 @@ export class Execution implements Subject {
     this.id = begun.id
     this.token = begun.token
     this.state = begun.state
-    this.#tail = begun.tail
+    this.tail = begun.tail
     this.#summary = begun.summary
   }
 
@@ -280,9 +280,9 @@ export class Execution implements Subject {
 
   #write(entries: readonly Entry[], next: Next, departure: Departure | undefined, now: number): void {
     this.#busy = true
-    const folded = fold(this.#tail, entries)
+    const folded = fold(this.tail, entries)
     // A copy is exactly as long as it must be: a store in memory keeps it.
-    const tail = { seq: this.#tail.seq + (folded ? 0 : 1), at: now, entries: folded ?? entries.slice() }
+    const tail = { seq: this.tail.seq + (folded ? 0 : 1), at: now, entries: folded ?? entries.slice() }
     const summary = this.#summarise(entries, next, departure, now)
     const append: AppendWrite = {
       type: 'append',
@@ -298,7 +298,7 @@ export class Execution implements Subject {
       if (this.#gone) return
       if (!result) return this.lose(error?.message ?? 'the store is closed')
       if (result.type !== 'applied') return this.#notWritten(result, departure)
-      this.#tail = tail
+      this.tail = tail
       this.#inherited = false
       this.#unsure = false
       this.#writing = none
@@ -388,7 +388,7 @@ export class Execution implements Subject {
     }
     this.definition = definition
     this.state = replay(definition.plan, saga.chunks)
-    this.#tail = tail
+    this.tail = tail
     const { status, stage, stuck, late } = saga
     this.#summary = { status, stage, stuck, late, dueIn: null }
     this.#unsure = true

@@ -4,8 +4,8 @@
  * Invariant: where a handle came from is not seen on it: neither printed, nor compared, nor to be reached by a user.
  */
 import type { StoredSaga } from '../store/store.js'
-import type { Outcome } from './ending.js'
-import { type JournalEntry, type SagaView, viewOf } from './view.js'
+import type { Ended, OnEnd, Outcome } from './ending.js'
+import { type JournalEntry, type SagaView, viewOf, viewOfEnd } from './view.js'
 
 /** A saga that is stored: it will end, whoever holds this. */
 export interface SagaHandle<Outputs> {
@@ -25,16 +25,20 @@ export interface Looker {
 /** What was stored; undefined where it was there already. */
 type Created = (() => StoredSaga) | undefined
 
+type Wait<Outputs> = (onEnd?: OnEnd) => Promise<Outcome<Outputs>>
+
 class Handle<Outputs> implements SagaHandle<Outputs> {
   readonly id: string
   readonly outcome: () => Promise<Outcome<Outputs>>
+  readonly #wait: Wait<Outputs>
   readonly #looker: Looker
   readonly #created: Created
 
-  constructor(id: string, created: Created, looker: Looker, outcome: () => Promise<Outcome<Outputs>>) {
+  constructor(id: string, created: Created, looker: Looker, wait: Wait<Outputs>) {
     this.id = id
     this.#created = created
-    this.outcome = outcome
+    this.outcome = () => wait()
+    this.#wait = wait
     this.#looker = looker
   }
 
@@ -47,6 +51,15 @@ class Handle<Outputs> implements SagaHandle<Outputs> {
     return saga && viewOf(saga, [])
   }
 
+  static async endOf(handle: SagaHandle<unknown>): Promise<(() => SagaView | undefined) | undefined> {
+    if (!(#wait in handle)) return void (await handle.outcome())
+    const ends: Ended[] = []
+    await handle.#wait((ended) => ends.push(ended))
+    const [ended] = ends
+    const saga = handle.#created?.()
+    return saga && ended && (() => viewOfEnd(saga, ended))
+  }
+
   static lookerOf(handle: object): Looker | undefined {
     return #looker in handle ? handle.#looker : undefined
   }
@@ -56,11 +69,18 @@ export const handleOf = <Outputs>(
   id: string,
   created: Created,
   looker: Looker,
-  outcome: () => Promise<Outcome<Outputs>>,
-): SagaHandle<Outputs> => new Handle(id, created, looker, outcome)
+  wait: Wait<Outputs>,
+): SagaHandle<Outputs> => new Handle(id, created, looker, wait)
 
 /** Where the saga of this handle can be looked at; undefined for a handle that Backstep did not make. */
 export const lookerOf = (handle: object): Looker | undefined => Handle.lookerOf(handle)
 
 /** The saga as it was when this submit stored it, without asking the store again; undefined where it was there already. */
 export const createdViewOf = (handle: object): SagaView | undefined => Handle.viewOf(handle)
+
+/**
+ * Waits for the end as `outcome` does. What it answers makes views of the saga as it is then, without asking the store again; undefined
+ * where it ended in another process, or was there before this submit.
+ */
+export const endOf = (handle: SagaHandle<unknown>): Promise<(() => SagaView | undefined) | undefined> =>
+  Handle.endOf(handle)

@@ -21,7 +21,7 @@ import { Announcer, type Named } from './announcer.js'
 import type { AroundCall } from './calls.js'
 import { type Clock, clockOf } from './clock.js'
 import type { SagaOfCall } from './context.js'
-import { causeOf, type Outcome, outcomeOf, outcomeOfPruned } from './ending.js'
+import { causeOf, type OnEnd, type Outcome, outcomeOf, outcomeOfPruned } from './ending.js'
 import type { Events, Listener } from './events.js'
 import type { Departure, Execution } from './execution.js'
 import { type Added, Facts } from './facts.js'
@@ -232,7 +232,7 @@ export class Orchestrator implements AsyncDisposable {
     const definition = definitionOf(given)
     checkSubmitOptions(options, 'submit')
     const stored = await this.#submitter.submit(definition, input, options)
-    return handleOf(stored.id, stored.created, this, () => this.#outcomeOf(stored))
+    return handleOf(stored.id, stored.created, this, (onEnd) => this.#outcomeOf(stored, onEnd))
   }
 
   #runToEnd(
@@ -273,12 +273,12 @@ export class Orchestrator implements AsyncDisposable {
     return saga && 'chunks' in saga ? causeOf(stateOf(saga)) : undefined
   }
 
-  async #outcomeOf(stored: Stored): Promise<Outcome<never>> {
+  async #outcomeOf(stored: Stored, onEnd?: OnEnd): Promise<Outcome<never>> {
     if (stored.n === undefined) return outcomeOfPruned(stored.tombstone) as Outcome<never>
     const { id, n } = stored
     const here = this.#worker?.runs(n) !== undefined
     const ended = here || this.#closing !== undefined ? undefined : await this.#tryOutcome({ id, n })
-    return (ended ?? (await this.#waits.wait({ id, n }, here))) as Outcome<never>
+    return (ended ?? (await this.#waits.wait({ id, n }, here, onEnd))) as Outcome<never>
   }
 
   /** A store that does not answer for a while is no reason to stop waiting. */
@@ -386,7 +386,7 @@ export class Orchestrator implements AsyncDisposable {
     const { n, id, state, thrown } = execution
     // Parked or lost, another process may end it: whoever waits has to look.
     if (how !== 'ended') return this.#waits.gone()
-    if (this.#waits.isAwaited(n)) this.#waits.ended(n, outcomeOf(id, state, thrown))
+    if (this.#waits.isAwaited(n)) this.#waits.ended(n, outcomeOf(id, state, thrown), execution)
     if (isEnded(state)) this.#announcer.ended(nameOf(execution), endOf(state))
   }
 

@@ -8,12 +8,12 @@
 import { ClosedError } from '../core/errors.js'
 import type { Store } from '../store/store.js'
 import type { Clock, Timer } from './clock.js'
-import type { Outcome } from './ending.js'
+import type { Ended, OnEnd, Outcome } from './ending.js'
 import { notFound } from './facts.js'
 import type { SagaName } from './submitter.js'
 
 interface Waiter {
-  readonly resolve: (outcome: Outcome) => void
+  readonly resolve: (outcome: Outcome, ended?: Ended) => void
   readonly reject: (error: Error) => void
 }
 
@@ -43,9 +43,15 @@ export class Waits {
     this.#read = read
   }
 
-  /** `here`: it runs in this process, so its end need not be looked for. */
-  wait(saga: SagaName, here: boolean): Promise<Outcome> {
-    return new Promise((resolve, reject) => this.add(saga, { resolve, reject }, here))
+  /** `here`: it runs in this process, so its end need not be looked for. `onEnd` is called first, if it ends here. */
+  wait(saga: SagaName, here: boolean, onEnd?: OnEnd): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      const told = (outcome: Outcome, ended?: Ended): void => {
+        if (ended) onEnd?.(ended)
+        resolve(outcome)
+      }
+      this.add(saga, { resolve: told, reject }, here)
+    })
   }
 
   add({ n, id }: SagaName, waiter: Waiter, here: boolean): void {
@@ -64,8 +70,8 @@ export class Waits {
     return this.#waiting.has(n)
   }
 
-  ended(n: number, outcome: Outcome): void {
-    for (const { resolve } of this.#take(n)) resolve(outcome)
+  ended(n: number, outcome: Outcome, ended?: Ended): void {
+    for (const { resolve } of this.#take(n)) resolve(outcome, ended)
   }
 
   /** Somebody else has it now: its end must be looked for. */

@@ -72,6 +72,42 @@ describe('POST /v1/sagas', () => {
     expect([ended.status, ended.body.status]).toEqual([200, 'rolled_back'])
   })
 
+  test.each([
+    ['committed', {}],
+    ['rolled back', { commit: { payment: 'refuse' } }],
+    ['in doubt, and rolled back', { commit: { hotel: 'doubt' } }],
+    ['with keys', { keys: ['told-key'], commit: { hotel: 'quote' } }],
+  ])('who waits is told what GET says: %s', async (name, input) => {
+    const body = { definition: 'trip', id: `told ${name}`, input }
+    const told = await service.call('/v1/sagas', { body, headers: { Prefer: 'wait=20' } })
+    expect(told.status).toBe(201)
+    const got = await service.call(`/v1/sagas/${encodeURIComponent(body.id)}`)
+    expect(got.body).toEqual(told.body)
+    expect(got.headers.get('ETag')).toBe(told.headers.get('ETag'))
+  })
+
+  test('who waits is told what GET says: resolved by hand, behind one that held its key', async () => {
+    const input = { keys: ['told-shared'], commit: { payment: 'refuse' }, rollback: { hotel: 'fail' } }
+    const first = service.call('/v1/sagas', {
+      body: { definition: 'trip', id: 'told-first', input },
+      headers: { Prefer: 'wait=20' },
+    })
+    await expect.poll(async () => (await service.call('/v1/sagas/told-first')).body.stuck).toBe(true)
+    const second = service.call('/v1/sagas', {
+      body: { definition: 'trip', id: 'told-second', input: { keys: ['told-shared'] } },
+      headers: { Prefer: 'wait=20' },
+    })
+    await expect.poll(async () => (await service.call('/v1/sagas/told-second')).status).toBe(200)
+    await service.call('/v1/sagas/told-first/steps/hotel/resolve', {
+      body: { as: 'rolled_back', reason: 'by phone' },
+    })
+    for (const told of [await first, await second]) {
+      const got = await service.call(`/v1/sagas/${told.body.id}`)
+      expect(got.body).toEqual(told.body)
+      expect(got.headers.get('ETag')).toBe(told.headers.get('ETag'))
+    }
+  })
+
   test('a deadline', async () => {
     const body = {
       definition: 'trip',
