@@ -35,20 +35,13 @@ function answerIn(text: string): { status: number; length: number } | undefined 
 }
 
 class Client {
-  readonly #socket: Socket
+  #socket = this.#connected()
   #text = ''
   #answered: (() => void) | undefined
 
-  constructor() {
-    this.#socket = connect(port, '127.0.0.1')
-    this.#socket.setNoDelay(true)
-    this.#socket.on('data', (data) => this.#hear(data.toString('latin1')))
-    this.#socket.on('error', (error) => {
-      throw error
-    })
-  }
-
   submit(): Promise<void> {
+    // A connection that was idle for longer than servers keep one is closed by now.
+    if (this.#socket.readyState !== 'open' && !this.#socket.connecting) this.#socket = this.#connected()
     const body = `{"definition":"keyed","input":{"key":"k${next++}"}}`
     const head = `POST /v1/sagas HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${body.length}${prefer}`
     this.#socket.write(`${head}\r\n\r\n${body}`)
@@ -57,13 +50,28 @@ class Client {
     })
   }
 
+  #connected(): Socket {
+    const socket = connect(port, '127.0.0.1')
+    socket.setNoDelay(true)
+    socket.on('data', (data) => this.#hear(data.toString('latin1')))
+    socket.on('error', (error) => {
+      throw error
+    })
+    socket.on('close', () => {
+      if (this.#answered) throw new Error('the server closed a connection on which it owed an answer')
+    })
+    return socket
+  }
+
   #hear(text: string): void {
     this.#text += text
     const answer = answerIn(this.#text)
     if (!answer || this.#text.length < answer.length) return
     if (answer.status !== 201) throw new Error(`answered ${this.#text}`)
     this.#text = this.#text.slice(answer.length)
-    this.#answered?.()
+    const answered = this.#answered
+    this.#answered = undefined
+    answered?.()
   }
 }
 

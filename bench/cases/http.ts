@@ -122,4 +122,4 @@ class Load {
 const bar = 0.5
 export const httpRun = caseOf({ waits: true, limit: 'library', what: "of the library's run", bar })
 export const httpSubmit = caseOf({ waits: false, limit: 'library', what: "of the library's submit", bar })
-export const httpBare = caseOf({ waits: false, limit: 'bare node:http', what: 'of bare node:http', bar: 0.7 })
+export const httpBare = caseOf({ waits: false, limit: 'bare node:http', what: 'of bare node:http', bar: 0.6 })
