@@ -11,7 +11,7 @@
  */
 import { Orchestrator } from '../index.js'
 import type { Verdict } from './audit.js'
-import { monotonic, pause, randomUpTo } from './clock.js'
+import { every, monotonic, pause, randomUpTo } from './clock.js'
 import { ForkedProcess } from './forked-process.js'
 import { endsOf, hasUnfinished, settle } from './orchestrator.js'
 import { openPage } from './page.js'
@@ -20,6 +20,8 @@ import type { Run } from './run.js'
 
 /** A kill that is due comes at a random moment within so many ms: a trip takes about twenty. */
 const latestMoment = 20
+/** ms without the end of a trip. A trip takes about twenty, and what fails is tried again within a second. */
+const stillness = 1_500
 
 export async function runFleet(run: Run): Promise<Verdict[]> {
   const observer = await Orchestrator.open(run.store, { work: false, log: false })
@@ -58,6 +60,7 @@ class Fleet {
   readonly #run: Run
   readonly #observer: Orchestrator
   readonly #members: Member[] = []
+  #lastEnd = monotonic()
   #killing = false
   #closing: Promise<unknown> | undefined
   #finish = (): void => {}
@@ -78,7 +81,8 @@ class Fleet {
     if (stop.aborted) this.#finish()
     stop.addEventListener('abort', this.#finish, { once: true })
     for (let place = 0; place < options.workers; place++) this.#start(place)
-    await done
+    const stopLooking = every(stillness / 3, () => void this.#maybeKill().catch(this.#fail))
+    await done.finally(stopLooking)
     stop.removeEventListener('abort', this.#finish)
   }
 
@@ -125,6 +129,7 @@ class Fleet {
         break
       case 'ended':
         tally.ended(message.trip, message.status)
+        this.#lastEnd = monotonic()
         break
       case 'done':
         member.isDone = true
@@ -140,7 +145,8 @@ class Fleet {
   /** Kills one of those that have worked, at random, if the plan says so. */
   async #maybeKill(): Promise<void> {
     const { plan, tally, services } = this.#run
-    if (this.#killing || this.#closing || !plan.isDue(tally.answered)) return
+    const standsStill = monotonic() - this.#lastEnd > stillness
+    if (this.#killing || this.#closing || !plan.isDue(tally.answered, standsStill)) return
     const worked = this.#members.filter(({ hasWorked }) => hasWorked)
     const member = worked.length > 0 ? worked[randomUpTo(worked.length - 1)] : undefined
     if (!member) return

@@ -3,7 +3,8 @@
  * work going on.
  *
  * Invariants
- * - Kill `k` of `n` comes due once about k/n of the trips have ended, so that they fit into a run of any speed.
+ * - Kill `k` of `n` comes due once about k/n of the trips have ended, so that they fit into a run of any speed; or once the run stands
+ *   still, since trips may wait behind the hostage.
  * - As long as kills are left the run does not end, for the last trip is held hostage (hostage.ts).
  * - A kill counts only once it was proven (`proven`); one that was not is tried again, with a bound.
  */
@@ -32,8 +33,9 @@ export class KillPlan {
     return this.kills < this.#wanted && this.#tries < 3 * this.#wanted + 10
   }
 
-  isDue(ended: number): boolean {
-    return this.left && ended >= (this.#thresholds[this.kills] ?? 0)
+  /** `standsStill`: no trip has ended for a while. Of several processes one may submit the last trip before others submit theirs. */
+  isDue(ended: number, standsStill: boolean): boolean {
+    return this.left && (standsStill || ended >= (this.#thresholds[this.kills] ?? 0))
   }
 
   /**
