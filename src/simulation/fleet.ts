@@ -20,8 +20,8 @@ import type { Run } from './run.js'
 
 /** A kill that is due comes at a random moment within so many ms: a trip takes about twenty. */
 const latestMoment = 20
-/** ms without the end of a trip. A trip takes about twenty, and what fails is tried again within a second. */
-const stillness = 1_500
+/** ms without the end of a trip: longer than the lease of a process that was killed (5 s on PostgreSQL), or each kill would bring the next. */
+const stillness = 7_000
 
 export async function runFleet(run: Run): Promise<Verdict[]> {
   const observer = await Orchestrator.open(run.store, { work: false, log: false })
@@ -81,7 +81,7 @@ class Fleet {
     if (stop.aborted) this.#finish()
     stop.addEventListener('abort', this.#finish, { once: true })
     for (let place = 0; place < options.workers; place++) this.#start(place)
-    const stopLooking = every(stillness / 3, () => void this.#maybeKill().catch(this.#fail))
+    const stopLooking = every(1_000, () => void this.#maybeKill().catch(this.#fail))
     await done.finally(stopLooking)
     stop.removeEventListener('abort', this.#finish)
   }
