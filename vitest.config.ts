@@ -1,5 +1,5 @@
 /**
- * Two runs: `npm test` holds on every change, in about four minutes on two cores; `npm run test:long` (mode `long`)
+ * Two runs: `npm test` holds on every change, in about five minutes on two cores; `npm run test:long` (mode `long`)
  * holds the proofs that enumerate or kill for longer.
  *
  * Invariants
