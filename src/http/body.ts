@@ -73,7 +73,7 @@ async function bytesOf(request: Request, limit: number): Promise<Uint8Array> {
   const length = request.headers.get('Content-Length')
   if (length !== null && Number(length) > limit) throw tooLarge(limit)
   try {
-    // The server holds a body to the length that it announced. It keeps chunks as they come: of a large one in single bytes, 400 times as much.
+    // The server holds a body to the length that it announced. It keeps chunks as they come, so only of a small one.
     if (length !== null && Number(length) <= smallBody) return new Uint8Array(await request.arrayBuffer())
     return request.body ? await readWithin(request.body, limit) : new Uint8Array()
   } catch (error) {

@@ -26,6 +26,12 @@ export type BookTrip = ReturnType<typeof bookBy>
 export const bookTrip = (policy: TripPolicy, at: Agency | Origins): BookTrip | Promise<BookTrip> =>
   typeof at === 'function' ? bookBy(policy, at) : bookRemotely(policy, at)
 
+const patience = (attempts: number) => ({
+  timeout: stepTimeout,
+  retry: { attempts, min: 5, max: 50 },
+  rollbackRetry,
+})
+
 /** The hotel is asked twice before the trip turns back, so that a doubt followed by a refusal or a success happens too. */
 function bookBy(policy: TripPolicy, agency: Agency) {
   const step = (service: ServiceName, attempts: number) => ({
@@ -33,9 +39,7 @@ function bookBy(policy: TripPolicy, agency: Agency) {
       agency({ ...callOf(service, context), direction: 'commit', order: orders[service](context.input) }),
     rollback: (context: RollbackContext<Trip, unknown, Booking | null>) =>
       agency({ ...callOf(service, context), direction: 'rollback', commitKey: context.commitKey }),
-    timeout: stepTimeout,
-    retry: { attempts, min: 5, max: 50 },
-    rollbackRetry,
+    ...patience(attempts),
   })
   return saga<Trip>('book-trip', keysOf(policy))
     .step('flight', step('flight', 1))
@@ -54,9 +58,7 @@ async function bookRemotely(policy: TripPolicy, origins: Origins): Promise<BookT
       },
       rollback: { url: `${origins[service]}/cancellations`, body: ({ input }) => ({ trip: input.index }) },
       allow: [origins[service]],
-      timeout: stepTimeout,
-      retry: { attempts, min: 5, max: 50 },
-      rollbackRetry,
+      ...patience(attempts),
     })
   return saga<Trip>('book-trip', keysOf(policy))
     .step('flight', step('flight', 1))

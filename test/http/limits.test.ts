@@ -123,6 +123,27 @@ describe('scenario 49', () => {
     socket.destroy()
   })
 
+  test('1,000 idle streams cost less than 100 MB', async () => {
+    // A server that has done nothing before: what garbage it had would make room for them, unseen.
+    const fresh = await serveInChild(folder)
+    const before = rssOf(fresh.pid)
+    const sockets = await Promise.all(
+      Array.from({ length: 1_000 }, async () => {
+        const socket = await open(fresh.port)
+        socket.write('GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n')
+        await once(socket, 'data')
+        return socket
+      }),
+    )
+    await sleep(500)
+    const cost = rssOf(fresh.pid) - before
+    console.log(`1,000 idle streams: ${cost.toFixed(0)} MB`)
+    expect(cost).toBeGreaterThan(0)
+    expect(cost).toBeLessThan(100)
+    for (const socket of sockets) socket.destroy()
+    await fresh.stop()
+  })
+
   test('a body in pieces of one byte takes no more than its size', async () => {
     const before = rssOf(child.pid)
     const sockets = await Promise.all(Array.from({ length: 2 }, () => open(child.port)))

@@ -27,6 +27,8 @@ async function oneOfEachKind(desk: Desk): Promise<void> {
         summaryOf({ status: 'rolling_back', stage: 'waiting', late: true }),
         null,
       )
+      const lateAndHeld = summaryOf({ status: 'rolling_back', late: true })
+      await desk.add(await started(), [lateEntry], lateAndHeld)
       const lateAndDone = await started()
       await desk.add(
         lateAndDone,
