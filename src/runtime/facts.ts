@@ -5,6 +5,9 @@
  * - A fact follows what was read: if the journal has grown meanwhile nothing lands, and it is judged anew. So of a cancel and the
  *   last commit exactly one wins, and the answer says which.
  * - It never takes the saga from its owner; the owner is told (store contract 12).
+ * - Facts of one process about one saga are added one after the other. Side by side, two with the same words in the same millisecond
+ *   would be one write to the store, which answers a write that is in place as it did the first time: both would have won. (Two
+ *   processes can still meet so, in the same millisecond and under the same name: one entry, which both are told.)
  */
 import type { Entry, Json } from '../core/entry.js'
 import { type BackstepError, SagaStateError } from '../core/errors.js'
@@ -45,6 +48,8 @@ export class Facts {
   readonly #store: Store
   readonly #commits: GroupCommit
   readonly #clock: Clock
+  /** Of each saga that is being added to: settled once the last of those that wait in line is. */
+  readonly #lines = new Map<string | number, Promise<unknown>>()
 
   constructor(store: Store, commits: GroupCommit, clock: Clock) {
     this.#store = store
@@ -53,7 +58,19 @@ export class Facts {
   }
 
   /** Throws SagaStateError: `NOT_FOUND`, or the code with which `wish` refuses. */
-  async add(ref: SagaRef, wish: Wish): Promise<Added> {
+  add(ref: SagaRef, wish: Wish): Promise<Added> {
+    const line = 'id' in ref ? ref.id : ref.n
+    const added = (this.#lines.get(line) ?? Promise.resolve()).then(() => this.#addNow(ref, wish))
+    const settled = added
+      .catch(() => {})
+      .then(() => {
+        if (this.#lines.get(line) === settled) this.#lines.delete(line)
+      })
+    this.#lines.set(line, settled)
+    return added
+  }
+
+  async #addNow(ref: SagaRef, wish: Wish): Promise<Added> {
     for (;;) {
       const added = await this.#tryAdd(ref, wish)
       if (added) return added

@@ -67,3 +67,26 @@ describe('a fact that lands before the answer of a call is written', () => {
     expect(calls).toBe(1)
   })
 })
+
+describe('many operators decide on what they all saw, in the same millisecond', () => {
+  const crowd = async (ifSeq: number | undefined) => {
+    const clock = new FakeClock()
+    const { orchestrator } = await stage({ clock, work: false })
+    const definition = saga('waited-for').step('one', { commit: () => 1, rollback: () => {} })
+    const { id } = await orchestrator.submit(definition, undefined, { id: 'a' })
+    const by = { actor: 'ada', ...(ifSeq === undefined ? {} : { ifSeq }) }
+    const asked = Array.from({ length: 10 }, () => orchestrator.retryNow(id, by))
+    const outcomes = await clock.until(Promise.allSettled(asked))
+    const codes = outcomes.map((outcome) => (outcome.status === 'fulfilled' ? 'done' : outcome.reason.code))
+    const entries = (await orchestrator.journal(id)) ?? []
+    return { codes, entries: entries.filter(({ type }) => type === 'retry_requested').length }
+  }
+
+  test('with ifSeq one wins, and the others are told that the saga has changed', async () => {
+    expect(await crowd(0)).toEqual({ codes: ['done', ...Array(9).fill('CHANGED')], entries: 1 })
+  })
+
+  test('without, each is in the journal', async () => {
+    expect(await crowd(undefined)).toEqual({ codes: Array(10).fill('done'), entries: 10 })
+  })
+})
