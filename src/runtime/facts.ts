@@ -60,7 +60,8 @@ export class Facts {
   /** Throws SagaStateError: `NOT_FOUND`, or the code with which `wish` refuses. */
   add(ref: SagaRef, wish: Wish): Promise<Added> {
     const line = 'id' in ref ? ref.id : ref.n
-    const added = (this.#lines.get(line) ?? Promise.resolve()).then(() => this.#addNow(ref, wish))
+    const before = this.#lines.get(line)
+    const added = before ? before.then(() => this.#addNow(ref, wish)) : this.#addNow(ref, wish)
     const settled = added
       .catch(() => {})
       .then(() => {
