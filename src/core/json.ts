@@ -93,7 +93,7 @@ class Walk {
       case 'bigint':
         throw new Unstorable('is a BigInt; store it as text')
       default:
-        throw new Unstorable(value === undefined ? 'is undefined' : `is a ${typeof value}`)
+        throw new Unstorable(`is a ${typeof value}`)
     }
   }
 
@@ -110,7 +110,7 @@ class Walk {
   private copyArray(array: readonly unknown[]): Json {
     // The prototype of arrays is an array itself, in every realm; that of a subclass is not.
     const prototype: unknown = Object.getPrototypeOf(array)
-    if (prototype !== Array.prototype && !Array.isArray(prototype))
+    if (!Array.isArray(prototype))
       throw new Unstorable(`is an instance of ${className(array)}; store a plain array`)
     refuseToJson(array)
     const copy: Json[] = []
@@ -131,7 +131,7 @@ class Walk {
   }
 
   private copyObject(object: Plain): Json {
-    const prototype: unknown = Object.getPrototypeOf(object)
+    const prototype: object | null = Object.getPrototypeOf(object)
     if (prototype !== Object.prototype && prototype !== null && !isForeignObjectPrototype(prototype)) {
       throw new Unstorable(instanceReason(object))
     }
@@ -166,17 +166,12 @@ class Walk {
 
 /** Assigning to `__proto__` would set the prototype; this makes it a property like any other, as JSON.parse does. */
 function define(target: object, key: string, value: Json): void {
-  Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true })
+  Object.defineProperty(target, key, { value, enumerable: true })
 }
 
 /** Objects of another realm (a vm context, as some test runners use) have another Object.prototype. */
-function isForeignObjectPrototype(prototype: unknown): boolean {
-  return (
-    typeof prototype === 'object' &&
-    prototype !== null &&
-    Object.getPrototypeOf(prototype) === null &&
-    Object.hasOwn(prototype, 'isPrototypeOf')
-  )
+function isForeignObjectPrototype(prototype: object): boolean {
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf')
 }
 
 function refuseToJson(value: object): void {
@@ -200,7 +195,7 @@ function className(value: object): string {
 /** Small integers are by far the most common number. */
 function numberBytes(value: number): number {
   if (value >= 0 && value < 10 && Number.isInteger(value)) return 1
-  return value === 0 ? 1 : String(value).length
+  return String(value).length
 }
 
 /** The bytes of the text in JSON, quotes and escapes included. Nearly all text is short and plain: one byte a character. */

@@ -2,7 +2,7 @@
 import vm from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { canonical, maxJsonBytes, maxJsonDepth, type Storable, storable } from '#dist/core/json.js'
+import { canonical, isRounded, maxJsonBytes, maxJsonDepth, type Storable, storable } from '#dist/core/json.js'
 import { runs } from './runs.js'
 
 const stored = (value: unknown) => {
@@ -16,8 +16,8 @@ const refusal = (value: unknown): string => {
   return result.ok ? 'accepted' : `${result.path} ${result.reason}`
 }
 
-const nested = (depth: number): unknown => {
-  let value: unknown = 1
+const nested = (depth: number, inmost: unknown = 1): unknown => {
+  let value = inmost
   for (let level = 0; level < depth; level++) value = level % 2 ? [value] : { in: value }
   return value
 }
@@ -77,6 +77,13 @@ describe('what can be stored', () => {
     expect(refusal('\u{1f600}'.repeat(300_000))).toMatch(/takes more than/)
   })
 
+  test('each character is counted as JSON writes it', () => {
+    for (let code = 1; code < 0x180; code++) {
+      const text = String.fromCharCode(code)
+      expect(storable(text)).toMatchObject({ ok: true, bytes: Buffer.byteLength(JSON.stringify(text)) })
+    }
+  })
+
   test(`${maxJsonDepth} levels deep, and not one more`, () => {
     expect(stored(nested(maxJsonDepth))).toEqual(nested(maxJsonDepth))
     expect(refusal(nested(maxJsonDepth + 1))).toMatch(/^input.*… is nested deeper than 200 levels$/)
@@ -96,6 +103,8 @@ describe('what cannot be stored is named, with its path', () => {
       throw new Error('no name')
     },
   }
+  const longName = 'L'.repeat(500)
+  const long: Record<string, new () => object> = { [longName]: class {} }
   const hole = [1, 2]
   hole.length = 3
 
@@ -119,6 +128,17 @@ describe('what cannot be stored is named, with its path', () => {
     ],
     ['an instance of a nameless class', new (class {})(), /^input is an instance of an unnamed class/],
     ['an object that inherits', Object.create({ a: 1 }), /^input is an instance of Object/],
+    [
+      'an object that inherits from one without a prototype',
+      Object.create(Object.create(null)),
+      /^input is an instance of an unnamed class; store a plain object$/,
+    ],
+    [
+      'an object that inherits from one which looks like the root of all',
+      Object.create({ isPrototypeOf: () => true }),
+      /^input is an instance of Object/,
+    ],
+    ['a class of a long name', new long[longName]!(), /^input is an instance of L{100}; store/],
     ['an Error', new Error('x'), /^input is an instance of Error/],
     ['a typed array', new Uint8Array(3), /^input is an instance of Uint8Array/],
     ['a Buffer', Buffer.from('x'), /^input is an instance of Buffer/],
@@ -148,6 +168,10 @@ describe('what cannot be stored is named, with its path', () => {
     ['a revoked Proxy of an array', revoked([]), /^input cannot be read: /],
     ['an odd key', { 'first name': 5n }, /^input\["first name"\] is a BigInt/],
     ['a long key', { ['k'.repeat(500)]: 5n }, /^input\["k{100}…"\] is a BigInt/],
+    ['a key that is just short enough', { ['k'.repeat(100)]: 5n }, /^input\.k{100} is a BigInt/],
+    ['an odd key that is just short enough', { ['-'.repeat(100)]: 5n }, /^input\["-{100}"\] is a BigInt/],
+    ['twenty levels below', nested(20, 5n), /^input(\[0\]\.in){10} is a BigInt/],
+    ['further below', nested(21, 5n), /^input\.in(\[0\]\.in){9}\[0\]… is a BigInt/],
   ])('%s', (_name, value, expected) => {
     expect(refusal(value)).toMatch(expected)
   })
@@ -163,14 +187,30 @@ describe('what cannot be stored is named, with its path', () => {
     expect(refusal(value)).toMatch(/takes more than/)
   })
 
-  test('a getter that throws no Error', () => {
-    const odd = {
+  test('a getter: with the beginning of what it says, if it throws an Error', () => {
+    const whose = (thrown: unknown) => ({
       get a(): number {
-        throw null
+        throw thrown
       },
-    }
-    expect(refusal(odd)).toBe('input.a cannot be read')
+    })
+    for (const odd of [null, 'text', 5, { message: 'm' }])
+      expect(refusal(whose(odd))).toBe('input.a cannot be read')
+    expect(refusal(whose(new Error('x'.repeat(1_000))))).toBe(`input.a cannot be read: ${'x'.repeat(200)}`)
   })
+
+  test('a value that nobody has named is called value', () => {
+    expect(storable([5n])).toMatchObject({ ok: false, path: 'value[0]' })
+  })
+})
+
+test('a whole number is rounded if JavaScript has another one in its place, whatever its sign', () => {
+  for (const digits of ['9007199254740993', '-9007199254740993', '12345678901234567890'])
+    expect(isRounded(digits), digits).toBe(true)
+  for (const digits of ['9007199254740992', '-9007199254740992', '0', '-7', '123456789012345'])
+    expect(isRounded(digits), digits).toBe(false)
+  // What is no whole number of many digits is not judged, though it would be written differently.
+  for (const text of ['', '1.50', '1e3', '007', '9007199254740993.5', 'id-9007199254740993', 'a'.repeat(20)])
+    expect(isRounded(text), text).toBe(false)
 })
 
 describe('properties', () => {

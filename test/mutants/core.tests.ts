@@ -7,6 +7,7 @@
  * sagas), and planted.test.ts, which is about these tests and not about the core. list.test.ts holds that no other is missing.
  */
 import '../core/address.test.js'
+import '../core/bytes.test.js'
 import '../core/duration.test.js'
 import '../core/hostile.test.js'
 import '../core/connection-errors.test.js'
