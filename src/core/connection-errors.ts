@@ -14,7 +14,7 @@
 import { read, readItems } from './hostile.js'
 
 /** Codes that mean a lost answer. */
-export const lostAnswerCodes: ReadonlySet<string> = new Set([
+const lostAnswerCodes: ReadonlySet<unknown> = new Set([
   // Sockets. With `syscall: 'connect'` they were never sent, see neverSent.
   'ECONNRESET',
   'ECONNABORTED', // also the timeout of axios
@@ -78,10 +78,10 @@ export const lostAnswerCodes: ReadonlySet<string> = new Set([
 ])
 
 /** `HPE_`: an answer that Node's parser of HTTP cannot read. `SQLITE_IOERR`: a disk that did not say whether it wrote. */
-export const lostAnswerPrefixes: readonly string[] = ['HPE_', 'SQLITE_IOERR']
+const lostAnswerPrefixes: readonly string[] = ['HPE_', 'SQLITE_IOERR']
 
 /** Names of errors that mean a lost answer, for those that carry no code. */
-export const lostAnswerNames: ReadonlySet<string> = new Set([
+const lostAnswerNames: ReadonlySet<unknown> = new Set([
   'AbortError',
   'TimeoutError',
   'MaxRetriesPerRequestError', // ioredis
@@ -91,7 +91,7 @@ export const lostAnswerNames: ReadonlySet<string> = new Set([
 ])
 
 /** Messages of drivers that give neither: pg, ioredis, node-redis. Compared from the beginning. */
-export const lostAnswerMessages: readonly string[] = [
+const lostAnswerMessages: readonly string[] = [
   'Connection terminated',
   'Query read timeout',
   'Connection is closed.',
@@ -101,10 +101,10 @@ export const lostAnswerMessages: readonly string[] = [
 ]
 
 /** A gateway got no answer from the service behind it. */
-export const lostAnswerStatuses: ReadonlySet<number> = new Set([502, 504])
+const lostAnswerStatuses: ReadonlySet<unknown> = new Set([502, 504])
 
 /** gRPC: CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, DATA_LOSS. Only of errors with `details` and `metadata`. */
-export const lostAnswerGrpcCodes: ReadonlySet<number> = new Set([1, 2, 4, 13, 14, 15])
+const lostAnswerGrpcCodes: ReadonlySet<unknown> = new Set([1, 2, 4, 13, 14, 15])
 
 /** Errors looked at in all, through `cause` and the `errors` of AggregateError: far more than any library nests. */
 const maxLooks = 50
@@ -134,10 +134,9 @@ function neverSent(error: object): boolean {
 
 function hasLostCode(error: object): boolean {
   const code = read(error, 'code')
-  if (typeof code === 'string') {
+  if (typeof code === 'string')
     return lostAnswerCodes.has(code) || lostAnswerPrefixes.some((prefix) => code.startsWith(prefix))
-  }
-  return typeof code === 'number' && lostAnswerGrpcCodes.has(code) && isGrpc(error)
+  return lostAnswerGrpcCodes.has(code) && isGrpc(error)
 }
 
 function isGrpc(error: object): boolean {
@@ -145,20 +144,14 @@ function isGrpc(error: object): boolean {
 }
 
 function hasLostName(error: object): boolean {
-  const name = read(error, 'name')
-  if (typeof name === 'string' && lostAnswerNames.has(name)) return true
+  if (lostAnswerNames.has(read(error, 'name'))) return true
   const message = read(error, 'message')
   return typeof message === 'string' && lostAnswerMessages.some((start) => message.startsWith(start))
 }
 
 /** Where HTTP clients put the status: on the error, or on its response. */
-function hasLostStatus(error: object): boolean {
-  const response = read(error, 'response')
-  const holders = typeof response === 'object' && response !== null ? [error, response] : [error]
-  return holders.some(
-    (holder) => isLostStatus(read(holder, 'status')) || isLostStatus(read(holder, 'statusCode')),
+const hasLostStatus = (error: object): boolean =>
+  [error, read(error, 'response')].some(
+    (holder) =>
+      lostAnswerStatuses.has(read(holder, 'status')) || lostAnswerStatuses.has(read(holder, 'statusCode')),
   )
-}
-
-const isLostStatus = (status: unknown): boolean =>
-  typeof status === 'number' && lostAnswerStatuses.has(status)

@@ -202,17 +202,8 @@ export const isInDoubt = (thrown: unknown): boolean => hasBrand(thrown, inDoubtB
 
 /** When a Rejected may be tried again, in ms; undefined for all that does not say so. Never throws. */
 export function retryAfterOf(thrown: unknown): number | undefined {
-  const ms = isRejected(thrown) ? read(thrown as object, 'retryAfter') : undefined
+  const ms = isRejected(thrown) ? read(thrown, 'retryAfter') : undefined
   return typeof ms === 'number' && ms >= 0 ? ms : undefined
 }
 
-/** Looking at a thrown value can throw (a revoked Proxy): then it has no brand. */
-function hasBrand(thrown: unknown, brand: symbol): boolean {
-  try {
-    return (
-      typeof thrown === 'object' && thrown !== null && (thrown as Record<symbol, unknown>)[brand] === true
-    )
-  } catch {
-    return false
-  }
-}
+const hasBrand = (thrown: unknown, brand: symbol): boolean => read(thrown, brand) === true

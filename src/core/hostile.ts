@@ -4,9 +4,9 @@
  */
 
 /** A property, or undefined where there is none or reading it throws. */
-export function read(holder: object, key: PropertyKey): unknown {
+export function read(holder: unknown, key: PropertyKey): unknown {
   try {
-    return (holder as Record<PropertyKey, unknown>)[key]
+    return (holder as Record<PropertyKey, unknown> | null | undefined)?.[key]
   } catch {
     return undefined
   }

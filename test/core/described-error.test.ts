@@ -70,7 +70,7 @@ describe('describe', () => {
       { name: 'NonError', message: 'an object was thrown that cannot be described' },
     ],
   ])('%s', (_name, thrown, expected) => {
-    expect(describeThrown(thrown)).toEqual(expected)
+    expect(describeThrown(thrown)).toStrictEqual(expected)
   })
 
   test('an Error: name, message, code, stack and cause', () => {
@@ -90,6 +90,16 @@ describe('describe', () => {
     expect(describeThrown(new SoldOut('none left'))).toMatchObject({ name: 'SoldOut', message: 'none left' })
   })
 
+  test('who says nothing of what he is, or something else than a text, is called what is known', () => {
+    const nameOf = (thrown: object) => describeThrown(thrown).name
+    expect(nameOf(Object.assign(new SoldOut('x'), { name: '' }))).toBe('SoldOut')
+    expect(nameOf(new (class extends Error {})('x'))).toBe('Error')
+    expect(nameOf(new (class {})())).toBe('NonError')
+    expect(nameOf({ name: 'Error', constructor: { name: 'Fake' } })).toBe('Error')
+    const odd = { message: 'm', name: 5, code: '', stack: 'no frames' }
+    expect(describeThrown(odd)).toStrictEqual({ name: 'NonError', message: 'm' })
+  })
+
   test('a message that throws when it is read', () => {
     expect(describeThrown(withThrowingMessage)).toMatchObject({ name: 'Error' })
   })
@@ -100,6 +110,11 @@ describe('describe', () => {
     expect(described.message.endsWith('é…')).toBe(true)
     expect(described.stack?.length).toBeLessThanOrEqual(maxStack)
     expect(described.stack).toContain('\n    at ')
+  })
+
+  test('a message of just the right length is whole; of a longer one, what is left can be stored', () => {
+    expect(describeThrown('x'.repeat(maxMessage)).message).toBe('x'.repeat(maxMessage))
+    expect(describeThrown(`\0${'x'.repeat(maxMessage)}`).message).toBe(`\ufffd${'x'.repeat(maxMessage - 2)}…`)
   })
 
   test('a cut never leaves half of a character', () => {
@@ -117,9 +132,9 @@ describe('describe', () => {
     expect(messages(describeThrown(first))).toEqual(['first', 'second'])
   })
 
-  test(`causes are followed ${maxCauses} deep`, () => {
+  test.each([maxCauses + 1, 10_000])(`of %i causes ${maxCauses} are followed`, (depths) => {
     let error = new Error('0')
-    for (let depth = 1; depth <= 10_000; depth++) error = new Error(`${depth}`, { cause: error })
+    for (let depth = 1; depth <= depths; depth++) error = new Error(`${depth}`, { cause: error })
     expect(messages(describeThrown(error))).toHaveLength(1 + maxCauses)
   })
 
@@ -138,6 +153,12 @@ describe('describe', () => {
     const errors = [new Error('a'), 'b', { message: 'c' }, new Error('d'), new Error('e')]
     expect(describeThrown(new AggregateError(errors, 'all failed')).message).toBe(
       'all failed [a; b; c; and 2 more]',
+    )
+    expect(describeThrown(new AggregateError(errors.slice(0, 3), 'all failed')).message).toBe(
+      'all failed [a; b; c]',
+    )
+    expect(describeThrown(new AggregateError(['x'.repeat(1_000), 'y'], 'both')).message).toBe(
+      `both [${'x'.repeat(maxMessage / 5)}; y]`,
     )
     expect(describeThrown(new AggregateError([5], '')).message).toBe(' [an error without a message]')
   })
@@ -196,6 +217,14 @@ describe('rebuild', () => {
     expect(rebuilt.stack).toBe(original.stack)
     expect(rebuilt.cause).toMatchObject({ name: 'SoldOut', message: 'none left' })
     expect(Object.keys(rebuilt)).toEqual(['code'])
+  })
+
+  test('gives an Error to which may be added what any other lets one add', () => {
+    const rebuilt = rebuild({ name: 'Rejected', message: 'no seats' })
+    rebuilt.stack = `in step flight: ${rebuilt.stack}`
+    expect(rebuilt.stack).toBe('in step flight: Rejected: no seats')
+    expect(Reflect.deleteProperty(rebuilt, 'name')).toBe(true)
+    expect(rebuilt.name).toBe('Error')
   })
 
   test('without a stack it does not point at whoever rebuilt it', () => {

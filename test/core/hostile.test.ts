@@ -17,6 +17,7 @@ const throwing = {
 test('a property is read, and is undefined where there is none or reading it throws', () => {
   expect(read({ it: 7 }, 'it')).toBe(7)
   expect(read({}, 'it')).toBeUndefined()
+  for (const nothing of [undefined, null, 7]) expect(read(nothing, 'it')).toBeUndefined()
   expect(read(throwing, 'it')).toBeUndefined()
   expect(read(revoked({}), 'it')).toBeUndefined()
 })
