@@ -232,7 +232,7 @@ export async function unfinished(orchestrator: Orchestrator): Promise<number> {
   return counts.queued + counts.running + counts.rolling_back
 }
 
-/** Every promise that was broken, of all jobs, in words. None may have ended otherwise than its input says. */
+/** Every promise that was broken, of all jobs, in words. None may have ended otherwise than its input, or a third crash, says. */
 export async function judgeJobs(
   orchestrator: Orchestrator,
   all: Jobs,
@@ -242,10 +242,25 @@ export async function judgeJobs(
   const wrong: string[] = []
   for (const id of groups.keys()) if (!all.has(id)) wrong.push(`${id}: nobody submitted it`)
   for (const [id, { fails }] of all) {
-    const answers = [fails ? 'rolled_back' : 'committed']
-    wrong.push(...(await judgeSaga(orchestrator, id, groups.get(id) ?? [], { answers })))
+    const own = groups.get(id) ?? []
+    const turnsBack = fails || (await crashLooped(orchestrator, id, own))
+    wrong.push(
+      ...(await judgeSaga(orchestrator, id, own, { answers: [turnsBack ? 'rolled_back' : 'committed'] })),
+    )
   }
   return wrong
+}
+
+/** A step that was open at three crashes turns its saga back (P8), whoever did the killing. The ledger must show three processes in it. */
+async function crashLooped(
+  orchestrator: Orchestrator,
+  id: string,
+  lines: readonly LedgerLine[],
+): Promise<boolean> {
+  if (new Set(lines.map(({ pid }) => pid)).size < 3) return false
+  const { wayBack } = (await orchestrator.get(id)) ?? {}
+  const inStep = lines.filter(({ step, direction }) => step === wayBack?.step && direction === 'commit')
+  return wayBack?.reason === 'crash_loop' && new Set(inStep.map(({ pid }) => pid)).size >= 3
 }
 
 /** Calls that were made more than once, of steps that nothing but the store's trouble could have made run again. */

@@ -68,7 +68,9 @@ function ended({ view, journal, answers = [] }: Witness): string[] {
   if (last?.type !== 'ended' || last.status !== view.status)
     wrong.push(`its journal ends with ${last?.type}, its row says ${view.status}`)
   for (const answer of answers) {
-    if (answer !== view.status) wrong.push(`a caller was told ${answer}, the store says ${view.status}`)
+    if (answer === view.status) continue
+    const why = view.wayBack ? ` (${view.wayBack.reason})` : ''
+    wrong.push(`a caller was told ${answer}, the store says ${view.status}${why}`)
   }
   return wrong
 }
