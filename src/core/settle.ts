@@ -101,7 +101,7 @@ const crashesOf = (step: StepState | undefined): number =>
 /** A rollback is tried for ever: once it has failed in any other way, its crashes of long ago count no longer. */
 function undoCrashesOf({ undo, undoFailures }: StepState): number {
   const open = undo.is === 'open' ? 1 : 0
-  if (undo.is === 'done' || undo.is === 'idle') return 0
+  if (undo.is === 'done') return 0
   return open + (undoFailures.last?.code === crash.code ? undoFailures.crashes : 0)
 }
 
@@ -140,7 +140,7 @@ function settleCommit(
       return [{ type: 'pending', step: name, attempt: attempt.attempt, polls: step.polls + 1, nextAt }]
     }
     case 'released':
-      return [released(step.commitFailures, step.doubt, name, attempt, 1, at, !state.wayBack)]
+      return [released(step.commitFailures, name, attempt, 1, at, !state.wayBack)]
     case 'failed':
       return [failedCommit(state, step, policy, attempt, result, at, random)]
   }
@@ -223,8 +223,7 @@ function settleRollback(
       { type: 'rolled_back', step: policy.name, attempt: attempt.attempt, ...(round > 1 ? { round } : {}) },
     ]
   }
-  if (result.is === 'released')
-    return [released(step.undoFailures, true, policy.name, attempt, round, at, true)]
+  if (result.is === 'released') return [released(step.undoFailures, policy.name, attempt, round, at, true)]
   const failure: Failure = result.is === 'pending' ? stillUndoing : { ...result, outcome: 'in_doubt' }
   const counts = count(step.undoFailures, failure, at)
   const from = failure.cause === 'crash' ? step.undo.since : at
@@ -294,7 +293,6 @@ function describeFailure(
 
 function released(
   before: Failures,
-  doubt: boolean,
   step: string,
   attempt: Attempt,
   round: number,
@@ -315,7 +313,7 @@ function released(
     since: before.failures === 0 ? at : before.since,
     ...(before.first ? { first: before.first } : {}),
     error: before.last ?? releasedError,
-    doubt: doubt || attempt.direction === 'commit',
+    doubt: true,
     ...(again ? { nextAt: at } : {}),
     ...(before.stuck ? { stuck: true as const } : {}),
   }

@@ -97,6 +97,24 @@ test('a saga begins with nothing decided, and turns back for the reason given, a
   expect(turned.cursor).toBe(0)
 })
 
+test('a saga that turns back when all of it stands, and nobody has said yet that it has ended, begins with the last', () => {
+  const state = ['a', 'b'].reduce(
+    (before, step) => evolve(before, { type: 'committed', step, attempt: 1 }, 1),
+    begin(planOf('a > b'), submitted),
+  )
+  expect(state.position).toBe(2)
+  expect(evolve(state, { type: 'rolling_back', reason: 'cancelled' }, 1).cursor).toBe(1)
+})
+
+test('a rollback that begins again says that nothing above it is left, as its first attempt did', () => {
+  const interrupted = ['a commits', 'b times out', 'b rolls back', 'a fails to roll back', 'b 1 lands late']
+  const { state } = tell(planOf('a > b'), interrupted)
+  expect(state.cursor).toBe(1)
+  expect(
+    tell(planOf('a > b'), [...interrupted, 'it looks', 'b rolls back', 'time passes']).state.cursor,
+  ).toBe(0)
+})
+
 test('what an operator says of a step that stands already changes nothing', () => {
   const { state } = tell(planOf('a > b'), ['a commits'])
   const said: Entry = {

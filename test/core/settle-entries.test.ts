@@ -3,7 +3,15 @@
  */
 import { describe, expect, test } from 'vitest'
 import { evolveAll } from '#dist/core/evolve.js'
-import { type CallResult, openAttempts, release, settle, settleVerify, suspected } from '#dist/core/settle.js'
+import {
+  type CallResult,
+  interrupt,
+  openAttempts,
+  release,
+  settle,
+  settleVerify,
+  suspected,
+} from '#dist/core/settle.js'
 import type { State } from '#dist/core/state.js'
 import { planOf } from './plans.js'
 import { tell } from './story.js'
@@ -43,6 +51,43 @@ describe('a commit', () => {
     ])
   })
 
+  test('that is called again after a failure: when, and no word of an end', () => {
+    const [entry] = settle(tell(planOf('a', { a: { attempts: 2 } }), []).state, first, rejected, 7, 0)
+    expect(entry).toStrictEqual({
+      ...{ type: 'failed', step: 'a', direction: 'commit', attempt: 1, outcome: 'rejected', cause: 'thrown' },
+      ...{ failures: 1, used: 1, crashes: 0, since: 7, error, doubt: false, nextAt: 17 },
+    })
+  })
+
+  test('that killed its process: as a crash, which uses up no attempt', () => {
+    expect(interrupt(calling(), 7, () => 0)).toStrictEqual([
+      {
+        ...{
+          type: 'failed',
+          step: 'a',
+          direction: 'commit',
+          attempt: 1,
+          outcome: 'in_doubt',
+          cause: 'crash',
+        },
+        ...{ failures: 1, used: 0, crashes: 1, since: 7, doubt: true, nextAt: 10 },
+        error: { name: 'Crash', message: 'the process died during the call', code: 'CRASH' },
+      },
+    ])
+  })
+
+  test('that has failed for minutes is stuck, and not before, whatever the date is', () => {
+    const date = 1_800_000_000_000
+    const answers = (after: number) => {
+      const plan = planOf('a', { a: { attempts: Number.POSITIVE_INFINITY } })
+      const { state } = tell(plan, [])
+      const once = evolveAll(state, settle(state, first, rejected, date, 0), date)
+      return settle(once, { ...first, attempt: 2 }, rejected, date + after, 0)[0]
+    }
+    expect(answers(299_999)).not.toHaveProperty('stuck')
+    expect(answers(300_000)).toMatchObject({ stuck: true, since: date })
+  })
+
   test('whose intent is not in the state yet is judged all the same; one that is behind is not', () => {
     const waiting = tell(planOf('a', { a: { attempts: 3 } }), ['a is rejected']).state
     expect(settle(waiting, { ...first, attempt: 2 }, returned(), 1, 0)).toHaveLength(1)
@@ -59,6 +104,7 @@ describe('a commit', () => {
     const turned = evolveAll(state, [{ type: 'rolling_back', reason: 'cancelled' }], 90)
     expect(answer(turned)).not.toHaveProperty('stuck')
     expect(answer(turned)).not.toHaveProperty('nextAt')
+    expect(answer(turned)).not.toHaveProperty('final')
   })
 })
 
@@ -138,6 +184,26 @@ describe('the answer to a question', () => {
     ])
     expect(settleVerify(doubt(), 0, { is: 'committed', output: 'x' })).toStrictEqual([
       { ...said('committed'), output: 'x' },
+    ])
+  })
+
+  test('never, of a step behind the pivot, spares nothing: it is unknown, with the reason', () => {
+    const behind = tell(planOf('a! > b', { b: { hasVerify: true } }), [
+      'a commits',
+      'b is in doubt, without effect',
+    ]).state
+    expect(behind.pastPivot).toBe(true)
+    expect(settleVerify(behind, 1, { is: 'never' })).toStrictEqual([
+      {
+        ...{ type: 'verified', step: 'b', answer: 'unknown' },
+        error: {
+          name: 'VerifyError',
+          message: expect.stringMatching(
+            /^the service says that it never will commit, and behind the pivot it must/,
+          ),
+          code: 'NEVER_BEHIND_PIVOT',
+        },
+      },
     ])
   })
 
