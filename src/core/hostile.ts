@@ -8,7 +8,7 @@ export function read(holder: unknown, key: PropertyKey): unknown {
   try {
     return (holder as Record<PropertyKey, unknown> | null | undefined)?.[key]
   } catch {
-    return undefined
+    // As if nothing were there.
   }
 }
 
