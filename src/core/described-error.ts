@@ -90,7 +90,7 @@ function membersOf(errors: unknown): string {
   const { items, length } = readItems(errors, maxErrors)
   if (length === 0) return ''
   const texts = items.map((item) => {
-    const message = typeof item === 'object' && item !== null ? read(item, 'message') : item
+    const message = typeof item === 'object' ? read(item, 'message') : item
     return typeof message === 'string' ? message.slice(0, maxMessage / 5) : 'an error without a message'
   })
   if (length > maxErrors) texts.push(`and ${length - maxErrors} more`)

@@ -160,7 +160,9 @@ describe('describe', () => {
     expect(describeThrown(new AggregateError(['x'.repeat(1_000), 'y'], 'both')).message).toBe(
       `both [${'x'.repeat(maxMessage / 5)}; y]`,
     )
-    expect(describeThrown(new AggregateError([5], '')).message).toBe(' [an error without a message]')
+    expect(describeThrown(new AggregateError([5, null], '')).message).toBe(
+      ' [an error without a message; an error without a message]',
+    )
   })
 
   test('NUL and lone surrogates are replaced', () => {
