@@ -1,7 +1,7 @@
 /**
  * Several processes on one file, for real: child processes, SIGKILL, and a ledger outside of the store.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -146,6 +146,17 @@ describe('a script that only opens a store', () => {
     expect(await child.ended).toBe(0)
     expect(existsSync(path)).toBe(true)
     expect(await (await openStore(path)).find({ id: 'idle' })).toMatchObject({ status: 'queued' })
+  })
+
+  it('may be given as text: its flags are not for the thread', async () => {
+    const path = await newPath()
+    const text = `import { Orchestrator } from 'backstep'
+      const orchestrator = await Orchestrator.open(process.argv[1])
+      console.log((await orchestrator.health()).counts.queued)
+      await orchestrator.close()`
+    const flags = ['--input-type=module', '--eval', text, `sqlite:${path}`]
+    const { status, stdout, stderr } = spawnSync(process.execPath, flags, { encoding: 'utf8' })
+    expect([status, stdout, stderr]).toEqual([0, '0\n', ''])
   })
 })
 

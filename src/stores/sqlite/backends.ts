@@ -50,6 +50,10 @@ export class InlineBackend implements Backend {
   }
 }
 
+/** Flags are inherited, and the thread is a file: in a script given as text (`--input-type=module -e …`) it could not be loaded. */
+const threadFlags = (flags: readonly string[]): { readonly execArgv?: string[] } =>
+  flags.some((flag) => flag.startsWith('--input-type')) ? { execArgv: [] } : {}
+
 interface Waiter {
   readonly resolve: (reply: never) => void
   readonly reject: (error: unknown) => void
@@ -71,6 +75,7 @@ export class ThreadBackend implements Backend {
     const thread = new Worker(new URL('./thread.js', import.meta.url), {
       workerData: this.#path,
       name: `backstep ${this.#path}`,
+      ...threadFlags(process.execArgv),
     })
     thread.on('message', (answer: Answer) => this.#receive(answer))
     thread.on('error', (error) => this.#fail(thread, error))
