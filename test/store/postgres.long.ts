@@ -4,10 +4,10 @@
 import { expect, it } from 'vitest'
 import { describePostgres } from '../support/postgres.js'
 import { playOnSmallBudget, subject } from './postgres-histories.js'
-import { testStore } from './suite.js'
+import { testHistories } from './suite.js'
 
 describePostgres('PostgreSQL', () => {
-  testStore('postgres', subject, 150)
+  testHistories('postgres', subject, 150)
 
   it('work that is put off is done by later claims (a budget of 2 rows)', async () => {
     expect(await playOnSmallBudget(100)).toBeGreaterThan(100)
