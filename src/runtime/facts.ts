@@ -61,7 +61,7 @@ export class Facts {
   add(ref: SagaRef, wish: Wish): Promise<Added> {
     const line = 'id' in ref ? ref.id : ref.n
     const before = this.#lines.get(line)
-    const added = before ? before.then(() => this.#addNow(ref, wish)) : this.#addNow(ref, wish)
+    const added = before === undefined ? this.#addNow(ref, wish) : before.then(() => this.#addNow(ref, wish))
     const settled = added
       .catch(() => {})
       .then(() => {

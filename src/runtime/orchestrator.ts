@@ -5,8 +5,8 @@
  * - It answers for a saga only what is durable.
  * - It installs no signal handlers, and after `close` it holds nothing that keeps the process alive.
  */
-import { type Duration, duration, formatDuration } from '../core/duration.js'
-import { BadInputError, SagaStateError, SagaUnfinishedError, StoreError } from '../core/errors.js'
+import { type Duration, duration } from '../core/duration.js'
+import { BadInputError, SagaStateError } from '../core/errors.js'
 import { isEnded, type State } from '../core/index.js'
 import {
   anonymous,
@@ -21,7 +21,7 @@ import { Announcer, type Named } from './announcer.js'
 import type { AroundCall } from './calls.js'
 import { type Clock, clockOf } from './clock.js'
 import type { SagaOfCall } from './context.js'
-import { causeOf, type OnEnd, type Outcome, outcomeOf, outcomeOfPruned } from './ending.js'
+import { outcomeOf } from './ending.js'
 import type { Events, Listener } from './events.js'
 import type { Departure, Execution } from './execution.js'
 import { type Added, Facts } from './facts.js'
@@ -45,10 +45,11 @@ import {
   isStore,
   type OrchestratorOptions,
 } from './options.js'
+import { Outcomes } from './outcomes.js'
 import { Registry } from './registry.js'
 import { checkSubmitOptions, type SagaOptions, type SubmitOptions } from './submission.js'
-import { type SagaName, type Stored, Submitter } from './submitter.js'
-import { type JournalEntry, type SagaView, stateOf } from './view.js'
+import { Submitter } from './submitter.js'
+import type { JournalEntry, SagaView } from './view.js'
 import { Waits } from './waits.js'
 import { Worker } from './worker.js'
 
@@ -72,6 +73,7 @@ export class Orchestrator implements AsyncDisposable {
   readonly #operators: Operators
   readonly #submitter: Submitter
   readonly #waits: Waits
+  readonly #outcomes: Outcomes
   readonly #worker: Worker | undefined
   readonly #announcer: Announcer
   readonly #registry = new Registry()
@@ -122,12 +124,9 @@ export class Orchestrator implements AsyncDisposable {
     const registry = this.#registry
     const uid = clock.id()
     this.#worker = options.work ? this.#makeWorker(registry, options) : undefined
-    this.#waits = new Waits(
-      store,
-      clock,
-      (n) => this.#worker?.runs(n) !== undefined,
-      (saga) => this.#readOutcome(saga),
-    )
+    const running = (n: number) => this.#worker?.runs(n)
+    this.#waits = new Waits(store, clock, (n) => running(n) !== undefined)
+    this.#outcomes = new Outcomes(store, clock, this.#waits, running)
     this.#submitter = new Submitter({
       store,
       commits: this.#commits,
@@ -205,7 +204,10 @@ export class Orchestrator implements AsyncDisposable {
     const definition = definitionOf(given)
     checkSubmitOptions(options, 'run')
     const wait = options?.wait === undefined ? undefined : duration(options.wait, 'wait')
-    const outcome = await this.#runToEnd(definition, input, options, wait)
+    const outcome = await this.#outcomes.ofSubmit(
+      (onStored) => this.#submitter.submit(definition, input, options, onStored),
+      wait,
+    )
     if (outcome.status === 'rolled_back') throw outcome.error
     if (outcome.pruned) throw pruned(outcome.pruned)
     return outcome.outputs
@@ -232,73 +234,7 @@ export class Orchestrator implements AsyncDisposable {
     const definition = definitionOf(given)
     checkSubmitOptions(options, 'submit')
     const stored = await this.#submitter.submit(definition, input, options)
-    return handleOf(stored.id, stored.created, this, (onEnd) => this.#outcomeOf(stored, onEnd))
-  }
-
-  #runToEnd(
-    definition: Definition,
-    input: unknown,
-    options: RunOptions | undefined,
-    wait: number | undefined,
-  ): Promise<Outcome> {
-    return new Promise<Outcome>((resolve, reject) => {
-      const submitted = this.#submitter.submit(definition, input, options, (saga, here) => {
-        this.#waits.add(saga, { resolve, reject }, here)
-      })
-      submitted.then((stored) => {
-        if (stored.n === undefined) resolve(outcomeOfPruned(stored.tombstone))
-        else if (wait !== undefined) this.#bound(stored, wait, reject)
-      }, reject)
-    })
-  }
-
-  /** The wait is over after so many ms, the saga is not. */
-  #bound(stored: Stored, wait: number, reject: (error: Error) => void): void {
-    const timer = this.#clock.timer(wait, () => {
-      this.#causeSoFar(stored).then(
-        (cause) => reject(new SagaUnfinishedError(stored.id, formatDuration(wait), cause)),
-        reject,
-      )
-    })
-    const stop = (): void => timer.cancel()
-    const { id, n } = stored
-    if (n !== undefined) this.#waits.wait({ id, n }, true).then(stop, stop)
-  }
-
-  async #causeSoFar({ n }: Stored): Promise<unknown> {
-    if (n === undefined) return undefined
-    const execution = this.#worker?.runs(n)
-    if (execution) return causeOf(execution.state, execution.thrown)
-    const saga = await this.#store.find({ n })
-    return saga && 'chunks' in saga ? causeOf(stateOf(saga)) : undefined
-  }
-
-  async #outcomeOf(stored: Stored, onEnd?: OnEnd): Promise<Outcome<never>> {
-    if (stored.n === undefined) return outcomeOfPruned(stored.tombstone) as Outcome<never>
-    const { id, n } = stored
-    const here = this.#worker?.runs(n) !== undefined
-    const ended = here || this.#closing !== undefined ? undefined : await this.#tryOutcome({ id, n })
-    return (ended ?? (await this.#waits.wait({ id, n }, here, onEnd))) as Outcome<never>
-  }
-
-  /** A store that does not answer for a while is no reason to stop waiting. */
-  async #tryOutcome(saga: SagaName): Promise<Outcome | undefined> {
-    try {
-      return await this.#readOutcome(saga)
-    } catch (error) {
-      if (error instanceof StoreError && error.code === 'STORE_UNAVAILABLE') return undefined
-      throw error
-    }
-  }
-
-  /** Undefined while the saga has not ended. */
-  async #readOutcome({ n, id }: SagaName): Promise<Outcome | undefined> {
-    const saga = (await this.#store.find({ n })) ?? (await this.#store.find({ id }))
-    if (!saga || !('chunks' in saga)) {
-      return saga && outcomeOfPruned(saga)
-    }
-    const state = stateOf(saga)
-    return isEnded(state) ? outcomeOf(saga.id, state) : undefined
+    return handleOf(stored.id, stored.created, this, (onEnd) => this.#outcomes.of(stored, onEnd))
   }
 
   /** Makes a definition known here, as `open` does: sagas of it that wait go on. @throws DefinitionError */
@@ -414,6 +350,7 @@ export class Orchestrator implements AsyncDisposable {
 
   async #close(drain: number): Promise<void> {
     this.#submitter.close()
+    this.#outcomes.close()
     this.#announcer.stop()
     await this.#worker?.stop(drain)
     await this.#late.close(lateWithin)

@@ -6,11 +6,13 @@
  * - Looking costs little however many wait: so many rows at a time, in turn.
  */
 import { ClosedError } from '../core/errors.js'
+import { isEnded } from '../core/index.js'
 import type { Store } from '../store/store.js'
 import type { Clock, Timer } from './clock.js'
-import type { Ended, OnEnd, Outcome } from './ending.js'
+import { type Ended, type OnEnd, type Outcome, outcomeOf, outcomeOfPruned } from './ending.js'
 import { notFound } from './facts.js'
 import type { SagaName } from './submitter.js'
+import { stateOf } from './view.js'
 
 interface Waiter {
   readonly resolve: (outcome: Outcome, ended?: Ended) => void
@@ -25,22 +27,15 @@ export class Waits {
   readonly #store: Store
   readonly #clock: Clock
   readonly #runsHere: (n: number) => boolean
-  readonly #read: (saga: SagaName) => Promise<Outcome | undefined>
   readonly #waiting = new Map<number, { readonly id: string; readonly waiters: Waiter[] }>()
   #turn: number[] = []
   #timer: Timer | undefined
   #closed = false
 
-  constructor(
-    store: Store,
-    clock: Clock,
-    runsHere: (n: number) => boolean,
-    read: (saga: SagaName) => Promise<Outcome | undefined>,
-  ) {
+  constructor(store: Store, clock: Clock, runsHere: (n: number) => boolean) {
     this.#store = store
     this.#clock = clock
     this.#runsHere = runsHere
-    this.#read = read
   }
 
   /** `here`: it runs in this process, so its end need not be looked for. `onEnd` is called first, if it ends here. */
@@ -120,10 +115,18 @@ export class Waits {
   async #readEnd(n: number, hasRow: boolean): Promise<void> {
     const id = this.#waiting.get(n)?.id
     if (id === undefined) return
-    const outcome = await this.#read({ n, id })
+    const outcome = await readOutcome(this.#store, { n, id })
     if (outcome) return this.ended(n, outcome)
     if (!hasRow) for (const { reject } of this.#take(n)) reject(notFound(id))
   }
 }
 
 const closed = (): ClosedError => new ClosedError('the wait for the end of the saga is over')
+
+/** As its journal, or its tombstone, says; undefined while it has not ended. */
+export async function readOutcome(store: Store, { n, id }: SagaName): Promise<Outcome | undefined> {
+  const saga = (await store.find({ n })) ?? (await store.find({ id }))
+  if (!saga || !('chunks' in saga)) return saga && outcomeOfPruned(saga)
+  const state = stateOf(saga)
+  return isEnded(state) ? outcomeOf(saga.id, state) : undefined
+}
