@@ -8,7 +8,6 @@
  *   for the third time (P8).
  * - When the lease is lost everything stops, nothing more is written, and the worker begins anew under another name.
  */
-import { hostname } from 'node:os'
 import { type Call, isStuck, planOfShape, release, replay, suspected } from '../core/index.js'
 import type { Logger } from '../definition/context.js'
 import type { Definition } from '../definition/definition.js'
@@ -16,7 +15,8 @@ import type { Claimed, Result, Store, StoredSaga } from '../store/store.js'
 import type { Clock, Timer } from './clock.js'
 import { type Begun, type Departure, Execution, type Host } from './execution.js'
 import type { GroupCommit } from './group-commit.js'
-import { Lease, takenForDead } from './lease.js'
+import { takenForDead } from './lease.js'
+import { Membership } from './membership.js'
 import type { Registry } from './registry.js'
 
 /** How often an idle worker looks for what others submitted, in ms; half of it is jitter. */
@@ -24,11 +24,8 @@ const usualPoll = 200
 /** A hint wakes the whole fleet: who asks first takes what there is, and the others find the queue empty without a crowd. */
 const hintJitter = 10
 
-/** What the store may take to hear what is given up, and that the worker leaves, in ms. */
+/** What the store may take to hear what is given up, in ms. */
 const longestGoodbye = 2_000
-
-/** Never given twice, and an operator sees from it which process to look at. */
-const newName = (clock: Clock): string => `${process.pid}@${hostname()}/${clock.id()}`
 
 /** What a worker needs of the orchestrator around it, and tells it. */
 export type Surroundings = Omit<
@@ -62,9 +59,9 @@ export class Worker implements Host {
   readonly landedLate: Host['landedLate']
   readonly logFor: Host['logFor']
   readonly refused: Host['refused']
-  id: string
   readonly #around: Surroundings
-  readonly #options: WorkerOptions
+  readonly #concurrency: number
+  readonly #membership: Membership
   readonly #running = new Map<number, Execution>()
   /** Places promised to submits that start at once, and to sagas that the claim under way may bring. */
   #reserved = 0
@@ -72,7 +69,6 @@ export class Worker implements Host {
   readonly #leaving = new Set<Execution>()
   #suspects: Execution[] = []
   #alone: Execution | undefined
-  #lease: Lease | undefined
   #claiming = false
   #claimAgain = false
   #backlog = true
@@ -80,14 +76,17 @@ export class Worker implements Host {
   #adopting = false
   #unoffered = false
   #wake: Timer | undefined
-  #again: Timer | undefined
   #stopped = false
   #releasing = false
   #idle: (() => void) | undefined
 
-  constructor(around: Surroundings, options: WorkerOptions) {
+  constructor(around: Surroundings, { concurrency, lease }: WorkerOptions) {
     this.#around = around
-    this.#options = options
+    this.#concurrency = concurrency
+    this.#membership = new Membership(around, lease, {
+      joined: () => this.claim(),
+      lost: (why) => this.#lost(why),
+    })
     this.clock = around.clock
     this.commits = around.commits
     this.grace = around.grace
@@ -97,21 +96,16 @@ export class Worker implements Host {
     this.landedLate = around.landedLate
     this.logFor = around.logFor
     this.refused = around.refused
-    this.id = newName(around.clock)
+  }
+
+  /** Its name in the store. */
+  get id(): string {
+    return this.#membership.name
   }
 
   /** Joins the store and begins to claim. Throws StoreError if the store does not answer. */
-  async start(): Promise<void> {
-    // Whoever starts last is the one: the lease of a start that is still waiting for its answer would be renewed for ever.
-    this.#lease?.stop()
-    this.#lease = new Lease(
-      this.clock,
-      this.#options.lease,
-      () => this.#renew(),
-      (why) => this.#lost(why),
-    )
-    await this.#join()
-    this.claim()
+  start(): Promise<void> {
+    return this.#membership.begin()
   }
 
   /** There may be something to claim: not later than a moment from now, instead of at the next poll. */
@@ -125,9 +119,9 @@ export class Worker implements Host {
   /** What this process runs has grown. The order of writes makes it known before whatever is submitted next. */
   offer(): void {
     // Before the start there is nothing to add to: the first join offers everything.
-    if (this.#stopped || !this.#lease) return
+    if (this.#stopped || !this.#membership.hasBegun) return
     this.#unoffered = false
-    this.#join().then(
+    this.#membership.offer().then(
       () => this.claim(),
       (error: unknown) => {
         // Nobody else would ever offer it: the next claim does.
@@ -149,7 +143,7 @@ export class Worker implements Host {
 
   /** Takes a place for a saga that is about to be submitted; false if it has to queue. */
   reserve(): boolean {
-    if (this.#stopped || this.#backlog || this.#free() <= 0 || this.#lease?.holds !== true) return false
+    if (this.#stopped || this.#backlog || this.#free() <= 0 || !this.#membership.holds) return false
     this.#reserved++
     return true
   }
@@ -176,7 +170,7 @@ export class Worker implements Host {
 
   #free(): number {
     if (this.#alone || this.#suspects.length > 0) return 0
-    return this.#options.concurrency - this.#running.size - this.#reserved + this.#leaving.size
+    return this.#concurrency - this.#running.size - this.#reserved + this.#leaving.size
   }
 
   // Host
@@ -186,7 +180,7 @@ export class Worker implements Host {
   }
 
   mayCall(): boolean {
-    return this.#lease?.holds === true
+    return this.#membership.holds
   }
 
   definitionOf(saga: StoredSaga): Definition | undefined {
@@ -219,7 +213,7 @@ export class Worker implements Host {
 
   /** Asks for as many sagas as there are places, unless it is asking already. */
   claim(): void {
-    if (this.#stopped || this.#lease?.holds !== true) return
+    if (this.#stopped || !this.#membership.holds) return
     if (this.#unoffered) this.offer()
     if (this.#claiming) {
       this.#claimAgain = true
@@ -257,7 +251,7 @@ export class Worker implements Host {
   }
 
   #unclaimed(result: Result | undefined, error: Error | undefined): void {
-    if (result?.type === 'superseded') return this.#lease?.lose(takenForDead)
+    if (result?.type === 'superseded') return this.#membership.lose(takenForDead)
     // Nobody knows whether the claim gave sagas: look for what is ours and does not run.
     if (error) this.#adopt = true
     this.#sleep(null)
@@ -353,50 +347,11 @@ export class Worker implements Host {
     }
   }
 
-  // The lease
-
-  async #join(): Promise<void> {
-    const { lease } = this.#options
-    const offers = this.#around.registry.refs
-    const result = await this.commits.write({ type: 'join', worker: this.id, lease, offers })
-    if (result.type === 'refused') throw result.error
-  }
-
-  async #renew(): Promise<boolean> {
-    const renewal = { type: 'renew', worker: this.id, lease: this.#options.lease } as const
-    // Not through group commit: a lease must not wait for what the store takes long to write, nor for what cannot be written.
-    const [result] = await this.#around.store.apply([renewal])
-    return result?.type === 'applied'
-  }
-
-  #lost(why: string): void {
-    this.#giveUp(why)
-    this.#restart()
-  }
-
   /** What runs here goes on elsewhere, or here under another name. */
-  #giveUp(why: string): void {
+  #lost(why: string): void {
     this.#around.leaseLost(this.id, this.#running.size, why)
     this.#suspects = []
     for (const execution of [...this.#running.values()]) execution.lose(why)
-    if (this.#stopped) return
-    this.commits.add({ type: 'leave', worker: this.id }, () => {})
-    this.id = newName(this.clock)
-  }
-
-  #restart(): void {
-    if (this.#stopped) return
-    this.#again?.cancel()
-    const started = this.start()
-    const lease = this.#lease
-    started.catch(() => {
-      // Lost while the store did not answer: another start is under way.
-      if (this.#stopped || lease !== this.#lease) return
-      lease?.stop()
-      // It may have joined all the same, and been given sagas whose steps it could not call.
-      this.#giveUp('the store did not say that it has joined')
-      this.#again = this.clock.timer(1_000, () => this.#restart())
-    })
   }
 
   // The end
@@ -405,7 +360,7 @@ export class Worker implements Host {
   async stop(drain: number): Promise<void> {
     this.#stopped = true
     this.#wake?.cancel()
-    this.#again?.cancel()
+    this.#membership.stop()
     for (const suspect of this.#suspects) suspect.lose('the process closes down')
     this.#suspects = []
     await this.#drained(drain)
@@ -413,19 +368,7 @@ export class Worker implements Host {
     for (const execution of [...this.#running.values()]) execution.release()
     await this.#drained(longestGoodbye)
     for (const execution of [...this.#running.values()]) execution.lose('the process closes down')
-    this.#lease?.stop()
-    await this.#leave()
-  }
-
-  /** A store that does not answer is not waited for long: the lease runs out by itself. */
-  #leave(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.clock.timer(longestGoodbye, resolve)
-      this.commits.add({ type: 'leave', worker: this.id }, () => {
-        timer.cancel()
-        resolve()
-      })
-    })
+    await this.#membership.leave()
   }
 
   /** Nothing runs here, and nothing under way can bring anything. */
