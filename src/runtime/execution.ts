@@ -9,31 +9,22 @@
  * - It leaves exactly once: ended, parked (nobody owns the saga until it is due), or lost (somebody else may own it).
  */
 
-import { describe } from '../core/described-error.js'
 import type { Chunk, Entry, Failed } from '../core/entry.js'
 import {
   type Attempt,
   type Call,
-  decide,
-  evolve,
   fold,
-  intentOf,
-  interrupt,
   isEnded,
   isStuck,
   openAttempts,
-  release,
   replay,
   type State,
-  settle,
-  settleCondition,
-  settleVerify,
 } from '../core/index.js'
 import type { Definition } from '../definition/definition.js'
 import type { AppendWrite, Result, StoredSaga, Summary, Tombstone } from '../store/store.js'
 import { type CallHost, Calls, type Settled, type Subject } from './calls.js'
 import type { Timer } from './clock.js'
-import { isWanted } from './condition.js'
+import { Course, type Next } from './course.js'
 import type { GroupCommit } from './group-commit.js'
 
 export type Departure = 'ended' | 'parked' | 'lost'
@@ -59,11 +50,6 @@ export interface Host extends CallHost {
   refused(execution: Execution, error: Error): void
 }
 
-interface Next {
-  readonly calls: readonly Call[]
-  readonly wakeAt: number
-}
-
 /** How a saga begins in this process: what is stored of it, and what it means. */
 export interface Begun {
   readonly n: number
@@ -84,10 +70,9 @@ export class Execution implements Subject {
   readonly n: number
   readonly id: string
   readonly token: number
-  definition: Definition
-  state: State
   readonly #host: Host
   readonly #calls: Calls
+  #course: Course
   tail: Chunk
   #summary: Summary
   #settled = none
@@ -108,13 +93,21 @@ export class Execution implements Subject {
   constructor(host: Host, definition: Definition, begun: Begun) {
     this.#host = host
     this.#calls = new Calls(host, this)
-    this.definition = definition
+    this.#course = new Course(host.clock, this.#calls, definition, begun.state)
     this.n = begun.n
     this.id = begun.id
     this.token = begun.token
-    this.state = begun.state
     this.tail = begun.tail
     this.#summary = begun.summary
+  }
+
+  get definition(): Definition {
+    return this.#course.definition
+  }
+
+  /** With what is being written. */
+  get state(): State {
+    return this.#course.state
   }
 
   /** What the steps threw last, as long as this process remembers it. */
@@ -166,7 +159,7 @@ export class Execution implements Subject {
     const entries: Entry[] = []
     // What is known of a call is not given up with the rest.
     this.#settleAll(entries, now)
-    this.#say(entries, release(this.state, now), now)
+    this.#course.release(entries, now)
     if (entries.length === 0 || isEnded(this.state)) return this.lose(closing)
     this.#write(entries, { calls: [], wakeAt: now }, 'parked', now)
   }
@@ -188,7 +181,7 @@ export class Execution implements Subject {
     if (this.#stale) return this.#reload()
     const now = this.#host.clock.now()
     this.#settleAll(entries, now)
-    const next = this.#decide(entries, now)
+    const next = this.#course.decide(entries, now)
     const departure = this.#departure(next)
     if (entries.length > 0) return this.#write(entries, next, departure, now)
     if (departure === 'ended') return this.#depart('ended')
@@ -203,62 +196,7 @@ export class Execution implements Subject {
     if (this.#settled.length === 0) return
     this.#writing = this.#settled
     this.#settled = none
-    for (const settled of this.#writing) {
-      const said =
-        'attempt' in settled
-          ? settle(this.state, settled.attempt, settled.result, now, this.#host.clock.random())
-          : settleVerify(this.state, settled.verified, settled.answer)
-      this.#say(entries, said, now)
-    }
-  }
-
-  #say(entries: Entry[], said: readonly Entry[], now: number): void {
-    for (const entry of said) {
-      entries.push(entry)
-      this.state = evolve(this.state, entry, now)
-    }
-  }
-
-  /** Decides until there is something to call or to wait for; intents are said on the way. */
-  #decide(entries: Entry[], now: number): Next {
-    const wanted: number[] = []
-    for (;;) {
-      const decision = decide(this.state, now)
-      if (decision.do === 'end') return { calls: [], wakeAt: Number.POSITIVE_INFINITY }
-      if (decision.do === 'record') {
-        this.#say(entries, [decision.entry], now)
-        continue
-      }
-      const calls = this.#calls.notYetOf(decision.calls)
-      // All conditions first: should one of them fail, no sibling may have been started.
-      if (this.#skip(calls, wanted, entries, now)) continue
-      for (const call of calls)
-        if (call.kind !== 'verify') this.#say(entries, [intentOf(call, this.state)], now)
-      return calls === decision.calls ? decision : { calls, wakeAt: decision.wakeAt }
-    }
-  }
-
-  /** Asks the `when` of steps that have not begun. True if one of them is not to be called. */
-  #skip(calls: readonly Call[], wanted: number[], entries: Entry[], now: number): boolean {
-    let skipped = false
-    for (const { conditional, step } of calls) {
-      if (!conditional || wanted.includes(step)) continue
-      const said = this.#ask(step, now)
-      if (said.length === 0) wanted.push(step)
-      else skipped = true
-      this.#say(entries, said, now)
-    }
-    return skipped
-  }
-
-  #ask(index: number, now: number): Entry[] {
-    const step = this.state.plan.steps[index]?.name ?? ''
-    try {
-      return isWanted(this.definition, this.state, index) ? [] : [{ type: 'skipped', step }]
-    } catch (thrown) {
-      this.#calls.threw(step, thrown)
-      return settleCondition(this.state, index, describe(thrown), now, this.#host.clock.random())
-    }
+    this.#course.settle(entries, this.#writing, now)
   }
 
   #departure(next: Next): Departure | undefined {
@@ -386,8 +324,7 @@ export class Execution implements Subject {
       this.#host.giveBack(saga, this.token)
       return this.lose(`this process has no definition of ${saga.definition.name}@${saga.definition.version}`)
     }
-    this.definition = definition
-    this.state = replay(definition.plan, saga.chunks)
+    this.#course = new Course(this.#host.clock, this.#calls, definition, replay(definition.plan, saga.chunks))
     this.tail = tail
     const { status, stage, stuck, late } = saga
     this.#summary = { status, stage, stuck, late, dueIn: null }
@@ -400,19 +337,18 @@ export class Execution implements Subject {
 
   /** Attempts that are open in what is stored, and that nobody here makes. */
   #orphans(): Entry[] {
-    const { clock } = this.#host
-    const now = clock.now()
+    const now = this.#host.clock.now()
     const entries: Entry[] = []
     if (this.#inherited) {
-      this.#say(entries, interrupt(this.state, now, clock.random), now)
+      this.#course.inherit(entries, now)
       return entries
     }
     const known = (attempt: Attempt): boolean =>
       this.#calls.has(attempt.direction, attempt.step) ||
       this.#settled.some((settled) => 'attempt' in settled && settled.attempt.step === attempt.step)
-    for (const attempt of openAttempts(this.state)) {
-      if (!known(attempt)) this.#say(entries, settle(this.state, attempt, { is: 'released' }, now, 0), now)
-    }
+    const orphans = openAttempts(this.state).filter((attempt) => !known(attempt))
+    const released = orphans.map((attempt): Settled => ({ attempt, result: { is: 'released' } }))
+    this.#course.settle(entries, released, now)
     return entries
   }
 

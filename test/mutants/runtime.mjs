@@ -1,6 +1,7 @@
 /**
  * Breaks of the runtime: when calls are made and heard, what is written and in which order, leases; see list.mjs.
  */
+const course = 'src/runtime/course.ts'
 const execution = 'src/runtime/execution.ts'
 const calls = 'src/runtime/calls.ts'
 const call = 'src/runtime/call.ts'
@@ -273,7 +274,7 @@ export const runtime = [
     breaks: 'what a process leaves open when it closes down counts as a crash',
     edits: [
       {
-        file: execution,
+        file: course,
         from: 'this.#say(entries, release(this.state, now), now)',
         to: 'this.#say(entries, interrupt(this.state, now, () => 0), now)',
       },
@@ -325,7 +326,7 @@ export const runtime = [
     breaks: 'a condition that says no is asked again later, instead of being journaled',
     edits: [
       {
-        file: execution,
+        file: course,
         from: "return isWanted(this.definition, this.state, index) ? [] : [{ type: 'skipped', step }]",
         to: "return isWanted(this.definition, this.state, index) ? [] : [{ type: 'committed', step, attempt: 1 }]",
       },
