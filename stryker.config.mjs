@@ -31,8 +31,8 @@ export default {
   ignoreStatic: false,
   concurrency: 2,
   // Generous: on a busy machine, a mutant that is merely slow must not count as one that was noticed.
-  timeoutMS: 15_000,
-  timeoutFactor: 3,
+  timeoutMS: 40_000,
+  timeoutFactor: 4,
   reporters: ['clear-text', 'json', 'progress-append-only'],
   // For `node scripts/mutants.mjs --score`.
   jsonReporter: { fileName: join(tmpdir(), 'backstep-stryker.json') },
