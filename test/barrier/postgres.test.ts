@@ -322,7 +322,7 @@ describePostgres('tables', () => {
     const address = new URL(one.address)
     address.username = role
     address.password = 'secret'
-    const pool = new pg.Pool({ connectionString: address.href, max: 1 })
+    const pool = new pg.Pool({ connectionString: address.href, max: 1 }).on('error', () => {})
     const commit = () => postgresBarrier(pool).commit(commitCall('flight', 1), () => 7)
     try {
       const error: unknown = await commit().catch((thrown) => thrown)

@@ -103,7 +103,8 @@ export class Folder {
   readonly path = mkdtempSync(join(tmpdir(), 'backstep-cli-'))
   readonly file = (name: string): string => join(this.path, name)
   remove(): void {
-    rmSync(this.path, { recursive: true, force: true })
+    // One that was just killed may still write.
+    rmSync(this.path, { recursive: true, force: true, maxRetries: 9 })
   }
 }
 

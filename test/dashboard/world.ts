@@ -115,7 +115,8 @@ export function stage(): Stage {
   beforeAll(async () => {
     browser = await chromium.launch({ executablePath, args })
   })
-  afterAll(() => browser?.close())
+  // Playwright itself gives a browser 30 s to leave, and only then kills it.
+  afterAll(() => browser?.close(), 60_000)
   afterEach(async () => {
     for (const end of endings.splice(0).reverse()) await end()
   })

@@ -228,7 +228,7 @@ describe('bounds', () => {
     const port = Number(new URL(quiet.url).port)
     const sockets = await Promise.all(
       Array.from({ length: 1_000 }, async () => {
-        const socket = connect(port, '127.0.0.1')
+        const socket = connect(port, '127.0.0.1').on('error', () => {})
         await once(socket, 'connect')
         socket.write('GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n')
         await once(socket, 'data')

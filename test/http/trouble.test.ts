@@ -264,7 +264,9 @@ describe('closing', () => {
     const service = await start()
     const body = { definition: 'trip', input: { commit: { flight: 'wait' } } }
     const waiting = service.call('/v1/sagas', { body, headers: { Prefer: 'wait=50' } })
-    await expect.poll(async () => (await service.orchestrator.list()).sagas.length).toBe(1)
+    waiting.catch(() => {})
+    const listed = async () => (await service.orchestrator.list()).sagas.length
+    await expect.poll(listed, { timeout: 10_000 }).toBe(1)
     const [one] = (await service.orchestrator.list()).sagas
     await service.orchestrator.close({ drain: 0 })
     const { status, headers, body: answered } = await waiting

@@ -33,7 +33,9 @@ export async function killAndJudge({ all, processes, concurrency, lease, every, 
   await using fleet = new Fleet({ address, lease, concurrency })
   const { orchestrator, job } = await desk(address)
   await fleet.start(processes)
+  // Awaited only at the end: where something fails before, that is what is told.
   const submitted = submitAll(orchestrator, job, all)
+  submitted.catch(() => {})
   await until(() => fleet.ledger.read().length > 0)
   const watches: Promise<number>[] = []
   let left = 0
@@ -45,7 +47,11 @@ export async function killAndJudge({ all, processes, concurrency, lease, every, 
     left = before
     await fleet.kill(victim)
     const orphans = orphansOf(fleet, victim.pid)
-    if (orphans.size > 0) watches.push(takenOver(fleet, victim.pid, orphans))
+    if (orphans.size > 0) {
+      const watch = takenOver(fleet, victim.pid, orphans)
+      watch.catch(() => {})
+      watches.push(watch)
+    }
     await fleet.start()
   }
   await submitted

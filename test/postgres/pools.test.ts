@@ -3,11 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Orchestrator } from 'backstep'
 import { postgresStore } from 'backstep/postgres'
 import pg from 'pg'
-import { expect, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { MemoryLedger } from '../support/ledger.js'
 import { describePostgres, freshSchema, query } from '../support/postgres.js'
 import { desk, jobs, judgeJobs, repeated, until } from './fleet.js'
 import { jobSaga } from './jobs.mjs'
+
+const left: (() => unknown)[] = []
+afterEach(async () => {
+  for (const end of left.splice(0).reverse()) await end()
+})
 
 async function place(options: pg.PoolConfig = {}) {
   const address = await freshSchema()
@@ -15,29 +20,46 @@ async function place(options: pg.PoolConfig = {}) {
   const schema = url.searchParams.get('schema') ?? ''
   url.searchParams.delete('schema')
   const pool = new pg.Pool({ connectionString: url.href, max: 6, ...options })
+  left.push(() => pool.ended || pool.end())
   return { address, pool, schema, connectionString: url.href }
 }
 
-/** Every connection that the pool has left, each in an open transaction. */
+/** Every connection that the pool has left, each in an open transaction. A test that fails gives them back, too. */
 async function exhaust(pool: pg.Pool) {
   const clients: pg.PoolClient[] = []
-  const asked = Array.from({ length: 10 }, () =>
-    pool.connect().then(
-      async (client) => {
+  const out = new Set<pg.PoolClient>()
+  const back = (client: pg.PoolClient, broken = false) => {
+    if (out.delete(client)) client.release(broken)
+  }
+  let answered = 0
+  for (let asked = 0; asked < 10; asked++) {
+    pool
+      .connect()
+      .then(async (client) => {
+        out.add(client)
+        // The pool listens only to those that are in it: unheard, a connection that the server ends would end the process.
+        client.on('error', () => {})
         await client.query('BEGIN')
         clients.push(client)
-      },
-      () => {},
-    ),
-  )
+      })
+      .catch(() => {})
+      .finally(() => answered++)
+  }
+  left.push(() => {
+    for (const client of out) back(client, true)
+  })
   await until(() => pool.waitingCount > 0 && pool.idleCount === 0 && clients.length > 0)
+  // Each that comes back goes to one who still waits, who begins, and is to be heard of before all are back.
   const release = async () => {
-    let released = 0
-    while (released < clients.length) {
-      const client = clients[released++]
-      await client?.query('COMMIT')
-      client?.release()
-      await Promise.race([sleep(5), Promise.all(asked)])
+    for (let released = 0; answered < 10 || released < clients.length; ) {
+      const client = clients[released]
+      if (client === undefined) {
+        await sleep(5)
+        continue
+      }
+      released++
+      await client.query('COMMIT')
+      back(client)
     }
   }
   return { clients, release }
@@ -50,7 +72,7 @@ describePostgres('pools', () => {
     const aborted: string[] = []
     const job = jobSaga(ledger, (id) => aborted.push(id))
     const options = { sagas: [job], log: false, lease: 900 } as const
-    const orchestrator = await Orchestrator.open(postgresStore({ pool, schema }), options)
+    await using orchestrator = await Orchestrator.open(postgresStore({ pool, schema }), options)
     await using rival = await Orchestrator.open(address, { ...options, sagas: [jobSaga(new MemoryLedger())] })
     const all = jobs(20, (i) => ({ keys: [`k${i}`], ms: i === 0 ? 1_500 : 50, fails: i % 4 === 3 }))
     const [long, ...rest] = [...all].map(([id, input]) => ({ id, input }))
@@ -84,9 +106,12 @@ describePostgres('pools', () => {
   }, 30_000)
 
   test('scenario 34: who reads while the pool has nothing to give waits, or is told so', async () => {
-    const { pool, schema } = await place({ connectionTimeoutMillis: 400 })
+    const { pool, schema } = await place({ connectionTimeoutMillis: 1_500 })
     // It has not read anything yet: what it may keep for reading, it does not have.
-    const orchestrator = await Orchestrator.open(postgresStore({ pool, schema }), { work: false, log: false })
+    await using orchestrator = await Orchestrator.open(postgresStore({ pool, schema }), {
+      work: false,
+      log: false,
+    })
     const { release } = await exhaust(pool)
     const error = await orchestrator.get('a').then(
       () => undefined,
@@ -113,7 +138,7 @@ describePostgres('pools', () => {
     const { pool, schema, connectionString } = await place()
     const ledger = new MemoryLedger()
     const job = jobSaga(ledger)
-    const orchestrator = await Orchestrator.open(postgresStore({ pool, schema }), {
+    await using orchestrator = await Orchestrator.open(postgresStore({ pool, schema }), {
       sagas: [job],
       log: false,
     })

@@ -28,7 +28,7 @@ function starting(command: () => readonly [string, ...string[]]): () => Promise<
 
 async function start([program, ...args]: readonly [string, ...string[]]): Promise<Running> {
   const folder = mkdtempSync(join(tmpdir(), 'backstep-participant-'))
-  ends.push(() => rmSync(folder, { recursive: true, force: true }))
+  ends.push(() => rmSync(folder, { recursive: true, force: true, maxRetries: 9 }))
   let child: ChildProcess | undefined
   ends.push(() => child?.kill('SIGKILL'))
   const up = async (port: string): Promise<string> => {

@@ -49,7 +49,7 @@ describePostgres("submits in a user's transaction", () => {
     const { address, store, client, submitIn } = await place()
     const url = new URL(address)
     url.searchParams.delete('schema')
-    const pool = new pg.Pool({ connectionString: url.href, max: 1 })
+    const pool = new pg.Pool({ connectionString: url.href, max: 1 }).on('error', () => {})
     atEnd(() => pool.end())
     for (const tx of [client, pool] as Queryable[])
       await expect(submitIn(tx, submission({ id: 'lone' }))).rejects.toMatchObject({

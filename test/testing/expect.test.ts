@@ -120,11 +120,12 @@ describe('expectCommitted', () => {
       'now: ',
       'commit of payment',
     ]
-    for (const failing of [
-      expectCommitted(handle, { within: 30 }),
-      expectCommitted(orchestrator, 'hanging', { within: 30 }),
+    // One after the other: a second one under way would be rejected before anybody hears it.
+    for (const fails of [
+      () => expectCommitted(handle, { within: 30 }),
+      () => expectCommitted(orchestrator, 'hanging', { within: 30 }),
     ]) {
-      const message = await messageOf(failing)
+      const message = await messageOf(fails())
       for (const text of expected) expect(message).toContain(text)
     }
     const run = orchestrator.run(bookTrip, { card: 'slow' }, { id: 'hanging-too' })
