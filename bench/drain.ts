@@ -12,8 +12,8 @@ import type { Slice } from './slices.js'
 /** Opens a worker that calls the hooks. */
 export type OpenWorker = (hooks: Hooks) => Promise<Orchestrator>
 
-/** When nothing more has ended for so long there is nothing left, in ms. */
-const patience = 1_000
+/** When nothing more has ended for so long there is nothing left, in ms. To begin takes longer, on a busy machine. */
+const patience = { first: 3_000, next: 1_000 }
 
 export class Drain {
   drained = 0
@@ -40,7 +40,10 @@ export class Drain {
         if (ended++ === 0) begin = last
       },
     })
-    while (performance.now() - last < patience && !(last - begin > seconds * 1_000)) await sleep(5)
+    // To open is not to have nothing left.
+    if (ended === 0) last = performance.now()
+    const isLeft = () => performance.now() - last < (ended === 0 ? patience.first : patience.next)
+    while (isLeft() && !(last - begin > seconds * 1_000)) await sleep(5)
     await worker.close()
     this.drained += ended
     return ended < 2 ? Number.NaN : ((ended - 1) / (last - begin)) * 1_000

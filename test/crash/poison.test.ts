@@ -27,11 +27,13 @@ async function supervise(config: object): Promise<number> {
 }
 
 describeShared('poison', (place) => {
+  // Longer than elsewhere: who loses it on a busy machine counts as one of the three that died.
+  const lease = place.lease === undefined ? undefined : 2 * place.lease
   test('scenario 10a: a commit that kills its process each time: three times, then its saga rolls back; the innocents commit', async () => {
     const folder = temporaryFolder()
     const config = {
       address: await place.address(),
-      lease: place.lease,
+      lease,
       ledger: join(folder, 'ledger'),
       innocents: 40,
       poison: 'commit',
@@ -63,7 +65,7 @@ describeShared('poison', (place) => {
     const folder = temporaryFolder()
     const config = {
       address: await place.address(),
-      lease: place.lease,
+      lease,
       ledger: join(folder, 'ledger'),
       innocents: 30,
       poison: 'rollback',
